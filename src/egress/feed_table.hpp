@@ -1,0 +1,36 @@
+// The feeds of a process: at most one per channel, made when the first viewer asks.
+// Thread: find() on the home shard of the name; stop() from outside the shards.
+#pragma once
+
+#include "egress/feed.hpp"
+#include "trickle/channel_table.hpp"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace rivulet::egress {
+
+class feed_table {
+  public:
+    feed_table(shards& shards, trickle::channel_table& channels, feed_options options, logger log);
+    ~feed_table();
+
+    // The feed of the channel `name`; null when there is no such channel now.
+    std::shared_ptr<channel_feed> find(const std::string& name);
+    // The feeds of the calling shard that somebody uses.
+    std::vector<std::shared_ptr<channel_feed>> live_here();
+    // Ends every feed. Blocks; from outside the shards.
+    void stop();
+
+  private:
+    struct part;
+
+    shards& shards_;
+    trickle::channel_table& channels_;
+    feed_options options_;
+    logger log_;
+    std::vector<std::unique_ptr<part>> parts_;
+};
+
+} // namespace rivulet::egress

@@ -1,0 +1,70 @@
+// Publishes a feed to an rtmp:// or rtmps:// server, in process, and reconnects as long as the feed
+// lives.
+// Thread: the feed's home shard.
+// Owns: its coroutine and connection.
+#pragma once
+
+#include "base/log.hpp"
+#include "base/task_group.hpp"
+#include "egress/feed.hpp"
+#include "egress/rtmp_play.hpp"
+#include "http/tls.hpp"
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+namespace rivulet::egress {
+
+struct rtmp_push_options {
+    http::tls_context tls; // for rtmps:// (http::client_tls); null: rtmps is refused
+    duration connect_limit = std::chrono::seconds(10);
+    duration handshake_limit = std::chrono::seconds(10); // until NetStream.Publish.Start
+    duration stall_limit = std::chrono::seconds(10);     // a server that takes no bytes is left
+    duration backoff_first = std::chrono::seconds(1), backoff_last = std::chrono::seconds(10);
+};
+
+enum class push_state { waiting_for_feed, connecting, publishing, backing_off, ended };
+std::string_view to_string(push_state state);
+
+struct rtmp_push_status {
+    push_state state = push_state::waiting_for_feed;
+    std::string target; // without credentials, stream key and query
+    std::string last_error;
+    std::uint64_t reconnects = 0, bytes = 0, video_units = 0, audio_units = 0, dropped_units = 0;
+};
+
+// Checks an address that a user gave: scheme rtmp or rtmps, a host, an application and a name.
+// Fails with invalid_argument and a text for the user.
+outcome<void> check_push_url(const std::string& url);
+
+class rtmp_push {
+  public:
+    // Looks the feed up by `name` again and again until it exists, and ends when stop() is called
+    // or the feed ended. `find` as for rtmp_play.
+    rtmp_push(
+        asio::any_io_executor executor,
+        std::string url,
+        std::string name,
+        find_feed find,
+        rtmp_push_options options,
+        logger log
+    );
+    ~rtmp_push();
+    rtmp_push(const rtmp_push&) = delete;
+    rtmp_push& operator=(const rtmp_push&) = delete;
+
+    void stop();
+    rtmp_push_status status() const;
+
+  private:
+    struct state;
+    static awaitable<void> run(std::shared_ptr<state> self);
+    static awaitable<std::string>
+    publish_once(std::shared_ptr<state> self, std::shared_ptr<channel_feed> feed);
+
+    std::shared_ptr<state> state_;
+    task_group tasks_;
+};
+
+} // namespace rivulet::egress
