@@ -1,0 +1,63 @@
+// Clocks that wrap, and clocks that jump. Pure.
+#pragma once
+
+#include "media/access_unit.hpp"
+
+#include <array>
+#include <cstdint>
+#include <optional>
+
+namespace rivulet::media {
+
+// Widens a counter of `Bits` bits: each value is placed nearest to the one before.
+template <int Bits>
+class unwrapper {
+  public:
+    std::int64_t operator()(std::uint64_t wrapped) {
+        constexpr std::int64_t period = std::int64_t{1} << Bits;
+        auto value = static_cast<std::int64_t>(wrapped & (period - 1));
+        if (last_) {
+            std::int64_t distance = (value - *last_) % period;
+            if (distance < -period / 2)
+                distance += period;
+            else if (distance >= period / 2)
+                distance -= period;
+            value = *last_ + distance;
+        }
+        last_ = value;
+        return value;
+    }
+
+    void reset() { last_.reset(); }
+
+  private:
+    std::optional<std::int64_t> last_;
+};
+
+using unwrap32 = unwrapper<32>; // RTMP milliseconds
+using unwrap33 = unwrapper<33>; // MPEG-TS 90 kHz
+
+// Makes one rising clock of a publisher's: the first unit gets dts 0, a jump (backwards, or
+// forwards by more than `max_gap`) is closed. Audio and video share every offset, so their distance
+// stays exactly the publisher's; units of the other track that still carry the old clock after a
+// jump are recognised.
+class continuous_clock {
+  public:
+    static constexpr std::int64_t max_gap = 10 * clock_rate;
+
+    // `start`: the dts that the first unit gets.
+    explicit continuous_clock(std::int64_t start = 0) : next_(start) {}
+
+    // Moves the unit's pts and dts. True when a jump was closed with it.
+    bool adjust(access_unit& unit);
+
+    // Newest dts handed out, of any track.
+    std::int64_t last() const { return next_; }
+
+  private:
+    std::int64_t next_;
+    std::optional<std::int64_t> offset_, old_offset_;
+    std::array<std::optional<std::int64_t>, 2> last_; // per track, adjusted
+};
+
+} // namespace rivulet::media
