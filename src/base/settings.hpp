@@ -1,0 +1,65 @@
+// Every setting of every command, typed. The initialisers are the defaults that --help and
+// docs/options.md print; names, help and limits are rows of base/settings_table.cpp.
+// Thread: filled once before anything starts, then only read.
+#pragma once
+
+#include "base/asio.hpp"
+#include "base/log.hpp"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace rivulet {
+
+struct settings {
+    // Gateway: addresses. "HOST:PORT"; no host means all interfaces, port 0 picks a free one.
+    bool gateway = true;
+    std::string http_addr = "127.0.0.1:8935";
+    std::string cli_addr = "127.0.0.1:5935";  // empty switches the private API off
+    std::string rtmp_addr = "127.0.0.1:1935"; // empty switches RTMP off
+    bool cors = false;
+
+    // Gateway: orchestrators.
+    std::vector<std::string> orch_addr;           // empty: the built-in one
+    std::string orchestrator_tls_verify = "full"; // full, pin or none
+    std::string orchestrator_ca_file;
+    bool orchestrator_foreign_channels = false;
+
+    // Gateway: live streams.
+    std::int64_t max_streams = 1'000;
+    duration min_seg_duration = std::chrono::seconds(1);
+    duration max_seg_duration = std::chrono::seconds(10);
+    std::uint64_t segment_bytes = 32ull << 20;
+    duration live_out_segment_timeout{0};
+    duration play_wait = std::chrono::seconds(10);
+    bool private_rtmp_output = false;
+
+    // Gateway: RTMP.
+    std::int64_t rtmp_max_connections = 4'000;
+    std::int64_t rtmp_max_per_address = 64;
+    duration rtmp_handshake_timeout = std::chrono::seconds(10);
+    duration rtmp_idle_timeout = std::chrono::seconds(30);
+
+    // Trickle, wherever it is served.
+    std::int64_t trickle_channels = 10'000;
+    std::int64_t trickle_readers = 10'000;
+    std::uint64_t trickle_segment_bytes = 64ull << 20;
+
+    // The worker, alone or built in.
+    std::string service_addr = "127.0.0.1:8936";
+    std::int64_t capacity = 0; // streams at once; 0 is one per core
+
+    // The trickle server alone.
+    std::string addr = "127.0.0.1:2939";
+    std::string path = "/";
+    bool autocreate = false;
+
+    // The process.
+    std::int64_t shards = 0; // network threads; 0 is one per core
+    std::int64_t max_connections = 20'000;
+    duration drain_timeout = std::chrono::seconds(5);
+    log_level level = log_level::info;
+};
+
+} // namespace rivulet
