@@ -1,0 +1,45 @@
+// What every door for publishers (RTMP, SRT, WHIP) and the live side say to each other.
+// Thread: everything below runs on the home shard of the stream's name.
+#pragma once
+
+#include "base/asio.hpp"
+#include "base/error.hpp"
+#include "media/access_unit.hpp"
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace rivulet::ingest {
+
+struct publish_request {
+    std::string protocol; // "rtmp", "srt", "whip"
+    std::string stream;   // the name, without application and query
+    std::vector<std::pair<std::string, std::string>> query; // percent-decoded, in order
+    std::string remote;                                     // "127.0.0.1:50123"
+    std::string session_id;                                 // names this session on log lines
+};
+
+// The live side of one accepted publisher. Calls after ended() are ignored.
+class unit_sink {
+  public:
+    virtual ~unit_sink() = default;
+    // Before the first unit, and again when a codec or its parameters change.
+    virtual void format_changed(const media::stream_format& format) = 0;
+    // In arrival order; dts may jump, the sink copes.
+    virtual void unit(media::access_unit unit) = 0;
+    // The publisher left, or was cut; `reason` is for people.
+    virtual void ended(const std::string& reason) = 0;
+};
+
+// Called by the live side to end the publisher; `reason` reaches the client where its protocol can
+// carry a text.
+using kick = std::function<void(std::string reason)>;
+
+// Decides over a publisher. The failure's detail goes to the client and the log.
+using admit_publisher =
+    std::function<awaitable<outcome<std::shared_ptr<unit_sink>>>(publish_request, kick)>;
+
+} // namespace rivulet::ingest
