@@ -1,0 +1,254 @@
+#include "http/connection.hpp"
+
+#include "http/target.hpp"
+
+#include <boost/asio/detached.hpp>
+
+namespace rivulet::http {
+namespace {
+
+constexpr auto tls_handshake_limit = std::chrono::seconds(10);
+// How long a reply that was sent early may wait for the peer to notice it.
+constexpr auto linger_limit = std::chrono::seconds(2);
+
+std::size_t index_of(shards& shards, const asio::any_io_executor& executor) {
+    for (std::size_t i = 0; i < shards.size(); ++i)
+        if (asio::any_io_executor(shards.at(i).get_executor()) == executor)
+            return i;
+    return 0;
+}
+
+} // namespace
+
+connection::connection(std::shared_ptr<server::impl> owner, tcp::socket socket)
+    : owner_(std::move(owner)), io_(std::make_shared<stream>(std::move(socket))),
+      reader_(io_, owner_->options.limits.header_bytes),
+      shard_(index_of(owner_->shards_, io_->executor())) {
+    owner_->add(this);
+}
+
+connection::~connection() {
+    owner_->remove(this);
+}
+
+void connection::close_soon(bool idle_only) {
+    // Called under the owner's guard while *this is registered; it may be dying all the same.
+    auto self = weak_from_this().lock();
+    if (!self)
+        return;
+    asio::post(owner_->shards_.at(shard_), [self, idle_only] {
+        if (self->owner_->shards_.current() != self->shard_)
+            return self->close_soon(idle_only); // it moved meanwhile
+        if (!idle_only || !self->answering_)
+            self->io_->close();
+    });
+}
+
+awaitable<void> connection::run(std::shared_ptr<connection> self, tls_context tls) {
+    if (self->owner_->count > self->owner_->options.limits.connections) {
+        static constexpr std::string_view full =
+            "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Type: "
+            "application/json\r\n"
+            "Connection: close\r\nContent-Length: 48\r\n\r\n"
+            "{\"error\":{\"message\":\"too many connections\"}}    ";
+        if (!tls)
+            co_await self->io_->write(asio::buffer(full));
+        self->io_->close();
+        co_return;
+    }
+    if (tls) {
+        auto failed = co_await self->io_->accept_tls(tls, tls_handshake_limit);
+        if (failed)
+            co_return;
+    }
+    co_await serve(std::move(self), false);
+}
+
+awaitable<void> connection::serve(std::shared_ptr<connection> self, bool head_was_read) {
+    const auto& limits = self->owner_->options.limits;
+    for (;;) {
+        if (!head_was_read) {
+            self->answering_ = false;
+            auto failed = co_await self->reader_.read_head(limits.idle, limits.header);
+            if (failed) {
+                co_await self->refuse_bad_head(failed);
+                break;
+            }
+            self->answering_ = true;
+        }
+        head_was_read = false;
+        const auto then = co_await self->answer(self);
+        if (then == next::moved)
+            co_return;
+        if (then == next::close || self->owner_->stopping)
+            break;
+    }
+    self->io_->close();
+    co_await self->reader_.settle();
+}
+
+awaitable<error_code> connection::refuse_bad_head(error_code why) {
+    response refusal;
+    if (why == errc::too_large)
+        refusal = error_response(
+            beast_http::status::request_header_fields_too_large, "the request's head is too large"
+        );
+    else if (why == errc::protocol_violation)
+        refusal = error_response(http::status::bad_request, "malformed HTTP request");
+    else if (why == errc::timed_out && reader_.buffered() > 0)
+        refusal = error_response(http::status::request_timeout, "the request's head took too long");
+    else
+        co_return why; // the peer left, or never spoke
+    exchange now(*io_, reader_, owner_->options.cors);
+    io_->expires_after(owner_->options.limits.write);
+    co_await now.reply(std::move(refusal), after_reply::close);
+    co_await io_->linger_close(linger_limit);
+    co_return why;
+}
+
+awaitable<connection::next> connection::answer(std::shared_ptr<connection> self) {
+    exchange now(*io_, reader_, owner_->options.cors);
+    const auto path = now.path();
+    const auto* streaming = owner_->find_stream_route(path);
+    if (streaming) {
+        const auto home = streaming->home(path.substr(streaming->prefix.size()));
+        if (home != shard_ && home < owner_->shards_.size()) {
+            auto executor = owner_->shards_.at(home).get_executor();
+            io_->move_to(executor);
+            reader_.moved();
+            shard_ = home;
+            asio::co_spawn(executor, serve(std::move(self), true), asio::detached);
+            co_return next::moved;
+        }
+    }
+    const auto expectation = now["Expect"];
+    if (!expectation.empty() && !reader_.body_done()) {
+        static constexpr std::string_view proceed = "HTTP/1.1 100 Continue\r\n\r\n";
+        co_await io_->write(asio::buffer(proceed));
+    }
+    bool crashed = false;
+    try {
+        if (streaming)
+            co_await answer_stream(*streaming, now);
+        else
+            co_await answer_whole(now);
+    } catch (const std::exception& e) {
+        owner_->log.error(
+            "{} {}: {}", std::string(now.header().method_string()), std::string(path), e.what()
+        );
+        crashed = true;
+    }
+    if (!now.answered()) {
+        if (!crashed)
+            co_return next::close;
+        co_await now.reply(
+            error_response(http::status::internal_server_error, "internal error"),
+            after_reply::close
+        );
+    }
+    if (now.then() == after_reply::close) {
+        io_->cancel();
+        co_await reader_.settle();
+        co_await io_->linger_close(linger_limit);
+        co_return next::close;
+    }
+    co_return next::again;
+}
+
+awaitable<void> connection::answer_stream(const stream_route_entry& route, exchange& now) {
+    co_await route.handle(now);
+}
+
+awaitable<void> connection::answer_whole(exchange& now) {
+    request asked;
+    const auto target = split(now.header().target());
+    asked.path = target.path;
+    std::string allowed;
+    const auto method = now.header().method();
+    const auto* found = owner_->find_route(method, target.path, asked, allowed);
+    if (found) {
+        asked.query = parse_query(target.query);
+        co_await answer_route(*found, asked, now);
+        co_return;
+    }
+    response refusal;
+    if (allowed.empty()) {
+        refusal = error_response(
+            http::status::not_found, "no such path: " + std::string(target.path.substr(0, 200))
+        );
+    } else if (method == verb::options) {
+        refusal.status = http::status::no_content;
+        refusal.headers = {{"Allow", allowed + ", OPTIONS"}};
+        if (owner_->options.cors) {
+            refusal.headers.emplace_back("Access-Control-Allow-Methods", allowed + ", OPTIONS");
+            refusal.headers.emplace_back(
+                "Access-Control-Allow-Headers", "Content-Type, Authorization"
+            );
+        }
+    } else {
+        refusal = error_response(
+            http::status::method_not_allowed,
+            std::string(now.header().method_string()) + " is not allowed here; use " + allowed
+        );
+        refusal.headers = {{"Allow", allowed + ", OPTIONS"}};
+    }
+    // A short body is drained so that the connection can be used again; a long one closes it.
+    if (!reader_.body_done() && reader_.content_length().value_or(1 << 20) <= 64 * 1024) {
+        auto drained = co_await read_whole_body(64 * 1024);
+        static_cast<void>(drained);
+    }
+    io_->expires_after(owner_->options.limits.write);
+    co_await now.reply(std::move(refusal));
+    io_->expires_after(duration::max());
+}
+
+awaitable<result<std::string>> connection::read_whole_body(std::size_t limit) {
+    std::string body;
+    bool overflow = false;
+    const body_sink keep = [&](std::span<const std::uint8_t> piece) {
+        if (body.size() + piece.size() > limit)
+            overflow = true;
+        else
+            body.append(reinterpret_cast<const char*>(piece.data()), piece.size());
+    };
+    if (reader_.content_length().value_or(0) > limit)
+        co_return make_error_code(errc::too_large);
+    io_->expires_after(owner_->options.limits.body);
+    while (!reader_.body_done() && !overflow) {
+        auto failed = co_await reader_.read_body(keep);
+        if (failed)
+            co_return failed;
+    }
+    io_->expires_after(duration::max());
+    if (overflow)
+        co_return make_error_code(errc::too_large);
+    co_return std::move(body);
+}
+
+awaitable<void> connection::answer_route(const route_entry& route, request& asked, exchange& now) {
+    auto body = co_await read_whole_body(route.body_limit);
+    response made;
+    if (body) {
+        asked.body = std::move(*body);
+        asked.header = now.header();
+        asked.remote = io_->remote();
+        asked.secure = io_->is_tls();
+        made = co_await route.handle(asked);
+    } else if (body.error() == errc::too_large) {
+        made = error_response(
+            http::status::payload_too_large,
+            "the body is larger than " + std::to_string(route.body_limit) + " bytes"
+        );
+    } else if (body.error() == errc::timed_out) {
+        made = error_response(http::status::request_timeout, "the body took too long");
+    } else if (body.error() == errc::protocol_violation) {
+        made = error_response(http::status::bad_request, "malformed body framing");
+    } else {
+        co_return; // the peer left
+    }
+    io_->expires_after(owner_->options.limits.write);
+    co_await now.reply(std::move(made));
+    io_->expires_after(duration::max());
+}
+
+} // namespace rivulet::http

@@ -1,0 +1,106 @@
+#include "http/exchange.hpp"
+
+#include "http/target.hpp"
+
+#include <boost/beast/http/status.hpp>
+
+#include <array>
+
+namespace rivulet::http {
+
+exchange::exchange(stream& connection, request_reader& reader, bool cors)
+    : connection_(connection), reader_(reader), cors_(cors) {}
+
+std::string_view exchange::path() const {
+    return split(header().target()).path;
+}
+
+std::string_view exchange::operator[](std::string_view name) const {
+    const auto found = header().find(name);
+    if (found == header().end())
+        return {};
+    return found->value();
+}
+
+bool exchange::head_only() const {
+    return header().method() == verb::head;
+}
+
+bool exchange::chunked() const {
+    return header().version() >= 11;
+}
+
+void exchange::finished(after_reply then) {
+    answered_ = true;
+    // Without an end of the body the next request can't be found; HTTP/1.0 bodies end with the
+    // connection.
+    then_ = reader_.body_done() && reader_.keep_alive() ? then : after_reply::close;
+}
+
+void exchange::add_common(std::string& head, const response& message) const {
+    const auto add = [&head](std::string_view name, std::string_view value) {
+        head += name;
+        head += ": ";
+        // A value with a line break would forge headers.
+        for (const char c : value)
+            head += c == '\r' || c == '\n' ? ' ' : c;
+        head += "\r\n";
+    };
+    if (cors_)
+        add("Access-Control-Allow-Origin", "*");
+    if (!message.content_type.empty())
+        add("Content-Type", message.content_type);
+    for (const auto& [name, value] : message.headers)
+        add(name, value);
+}
+
+namespace {
+
+std::string status_line(const response& message, unsigned version) {
+    const auto code = static_cast<unsigned>(message.status);
+    std::string line = version >= 11 ? "HTTP/1.1 " : "HTTP/1.0 ";
+    line += std::to_string(code);
+    line += ' ';
+    const std::string_view reason = beast_http::obsolete_reason(message.status);
+    line += reason == "<unknown-status>" ? std::string_view("Status") : reason;
+    line += "\r\n";
+    return line;
+}
+
+} // namespace
+
+std::string exchange::render(const response& message, after_reply then) const {
+    auto text = status_line(message, header().version());
+    add_common(text, message);
+    const auto code = static_cast<unsigned>(message.status);
+    if (code >= 200 && code != 204 && code != 304)
+        text += "Content-Length: " + std::to_string(message.body.size()) + "\r\n";
+    const bool close = then == after_reply::close || !reader_.keep_alive() || !reader_.body_done();
+    if (close)
+        text += "Connection: close\r\n";
+    else if (header().version() < 11)
+        text += "Connection: keep-alive\r\n";
+    text += "\r\n";
+    if (!head_only())
+        text += message.body;
+    return text;
+}
+
+awaitable<error_code> exchange::reply(response message, after_reply then) {
+    const auto text = render(message, then);
+    finished(then);
+    co_return co_await connection_.write(asio::buffer(text));
+}
+
+std::string exchange::streaming_head(const response& message) const {
+    auto text = status_line(message, header().version());
+    add_common(text, message);
+    if (chunked())
+        text += "Transfer-Encoding: chunked\r\n";
+    if (!reader_.keep_alive() || !chunked())
+        text += "Connection: close\r\n";
+    text += "\r\n";
+    return text;
+}
+
+} // namespace rivulet::http

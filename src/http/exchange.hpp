@@ -1,0 +1,63 @@
+// One request on a connection, given whole to a streaming handler: header read, body not yet.
+// The handler may read the body piece by piece while it writes 1xx and the reply (full duplex).
+// Thread: the connection's shard.
+#pragma once
+
+#include "base/asio.hpp"
+#include "base/error.hpp"
+#include "http/message.hpp"
+#include "http/request_reader.hpp"
+#include "http/stream.hpp"
+
+#include <string>
+#include <string_view>
+
+namespace rivulet::http {
+
+// What happens to the connection after the reply.
+enum class after_reply { keep_alive, close };
+
+class exchange {
+  public:
+    exchange(stream& connection, request_reader& reader, bool cors);
+
+    const beast_http::request_header<>& header() const { return reader_.header(); }
+
+    std::string_view path() const; // as sent, without query
+
+    // A header by name, case-insensitive; empty when absent.
+    std::string_view operator[](std::string_view name) const;
+
+    http::stream& connection() { return connection_; }
+
+    request_reader& reader() { return reader_; }
+
+    // Sends a whole reply; to a HEAD request only its head. With after_reply::close, or when the
+    // request's body was not read to its end, the server lingers and closes afterwards.
+    awaitable<error_code> reply(response message, after_reply then = after_reply::keep_alive);
+    // The same reply as text, for callers that write it themselves and then call finished().
+    std::string render(const response& message, after_reply then) const;
+
+    // The head of a reply whose body follows in pieces. HTTP/1.1 peers get chunks (frame them with
+    // chunk sizes and end with "0\r\n\r\n"), HTTP/1.0 peers raw bytes until the connection ends.
+    std::string streaming_head(const response& head) const;
+    bool chunked() const;   // the streaming body must be framed
+    bool head_only() const; // HEAD request: no body at all
+    // Call when the reply was written by hand.
+    void finished(after_reply then);
+
+    bool answered() const { return answered_; }
+
+    after_reply then() const { return then_; }
+
+  private:
+    void add_common(std::string& head, const response& message) const;
+
+    http::stream& connection_;
+    request_reader& reader_;
+    bool cors_;
+    bool answered_ = false;
+    after_reply then_ = after_reply::keep_alive;
+};
+
+} // namespace rivulet::http

@@ -1,0 +1,180 @@
+#include "http/request_reader.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/error.hpp>
+#include <boost/beast/http/error.hpp>
+
+#include <algorithm>
+#include <cstring>
+
+namespace rivulet::http {
+namespace {
+
+constexpr std::size_t first_buffer = 4 * 1024;
+// A publisher that fills whole reads gets room for more per system call.
+constexpr std::size_t largest_buffer = 256 * 1024;
+// What may arrive ahead while a reply is being waited for.
+constexpr std::size_t largest_ahead = 64 * 1024;
+
+} // namespace
+
+request_reader::request_reader(std::shared_ptr<stream> connection, std::size_t header_limit)
+    : connection_(std::move(connection)), header_limit_(header_limit),
+      ahead_done_(std::make_unique<notifier>(connection_->executor())) {}
+
+void request_reader::moved() {
+    ahead_done_ = std::make_unique<notifier>(connection_->executor());
+}
+
+void request_reader::make_room() {
+    if (begin_ == end_)
+        begin_ = end_ = 0;
+    if (begin_ > 0 && end_ == buffer_.size()) {
+        std::memmove(buffer_.data(), buffer_.data() + begin_, end_ - begin_);
+        end_ -= begin_;
+        begin_ = 0;
+    }
+    if (buffer_.empty())
+        buffer_.resize(first_buffer);
+    else if (end_ == buffer_.size() && buffer_.size() < largest_buffer)
+        buffer_.resize(buffer_.size() * 2);
+}
+
+awaitable<error_code> request_reader::fill() {
+    if (ahead_->failed)
+        co_return ahead_->failed;
+    if (ahead_->pending) {
+        co_await settle();
+        co_return ahead_->failed;
+    }
+    if (begin_ != end_ && end_ - begin_ >= largest_buffer)
+        co_return make_error_code(errc::protocol_violation);
+    make_room();
+    const auto room = buffer_.size() - end_;
+    auto got = co_await connection_->read_some(asio::buffer(buffer_.data() + end_, room));
+    if (!got)
+        co_return got.error();
+    end_ += *got;
+    // Twice as much next time when the peer filled all of it.
+    if (*got == room && begin_ == 0 && buffer_.size() < largest_buffer) {
+        buffer_.resize(buffer_.size() * 2);
+    }
+    co_return error_code{};
+}
+
+// Gives the parser what is there. Beast asks for more with need_more.
+error_code request_reader::parse() {
+    error_code ec;
+    const auto used = parser_->put(asio::const_buffer(buffer_.data() + begin_, end_ - begin_), ec);
+    begin_ += used;
+    if (ec == beast_http::error::need_more)
+        ec = {};
+    return ec;
+}
+
+awaitable<error_code> request_reader::read_head(duration idle, duration limit) {
+    parser_.emplace();
+    parser_->body_limit(boost::none);
+    parser_->header_limit(static_cast<std::uint32_t>(header_limit_));
+    parser_->eager(false);
+    if (begin_ == end_) {
+        connection_->expires_after(idle);
+        auto failed = co_await fill();
+        if (failed) {
+            connection_->expires_after(duration::max());
+            co_return failed;
+        }
+    }
+    connection_->expires_after(limit);
+    error_code failed;
+    for (;;) {
+        failed = parse();
+        if (failed || parser_->is_header_done())
+            break;
+        failed = co_await fill();
+        if (failed)
+            break;
+    }
+    connection_->expires_after(duration::max());
+    if (failed == beast_http::error::header_limit)
+        co_return make_error_code(errc::too_large);
+    if (failed.category() == beast_http::make_error_code(beast_http::error::bad_method).category())
+        co_return make_error_code(errc::protocol_violation);
+    parser_->eager(true);
+    co_return failed;
+}
+
+std::optional<std::uint64_t> request_reader::content_length() const {
+    const auto length = parser_->content_length();
+    if (!length)
+        return std::nullopt;
+    return *length;
+}
+
+awaitable<error_code> request_reader::read_body(const body_sink& sink) {
+    if (parser_->is_done())
+        co_return error_code{};
+    if (begin_ == end_) {
+        auto failed = co_await fill();
+        if (failed)
+            co_return failed;
+    }
+    parser_->get().body() = &sink;
+    const auto before = end_ - begin_;
+    auto failed = parse();
+    parser_->get().body() = nullptr;
+    if (failed)
+        co_return make_error_code(errc::protocol_violation);
+    // Half a chunk header is left over: wait for the rest of it.
+    if (!parser_->is_done() && end_ - begin_ == before) {
+        auto stuck = co_await fill();
+        if (stuck)
+            co_return stuck;
+    }
+    co_return error_code{};
+}
+
+void request_reader::watch_peer(std::function<void()> on_left) {
+    ahead_->on_left = std::move(on_left);
+    if (ahead_->failed) {
+        if (auto call = std::exchange(ahead_->on_left, nullptr))
+            call();
+        return;
+    }
+    if (ahead_->pending || end_ - begin_ >= largest_ahead)
+        return;
+    ahead_->pending = true;
+    asio::co_spawn(connection_->executor(), fill_ahead(), asio::detached);
+}
+
+// Detached on purpose: `this` outlives it because read_head() waits for it and a connection is kept
+// until its reader is idle. It ends when the peer sends, leaves, or the connection is closed.
+awaitable<void> request_reader::fill_ahead() {
+    auto ahead = ahead_;
+    auto connection = connection_;
+    make_room();
+    auto got =
+        co_await connection->read_some(asio::buffer(buffer_.data() + end_, buffer_.size() - end_));
+    ahead->pending = false;
+    if (got)
+        end_ += *got;
+    else
+        ahead->failed = got.error();
+    ahead_done_->notify_all();
+    if (auto call = got ? nullptr : std::exchange(ahead->on_left, nullptr))
+        call();
+    else if (got && ahead->on_left)
+        watch_peer(std::exchange(ahead->on_left, nullptr));
+}
+
+awaitable<void> request_reader::settle() {
+    while (ahead_->pending)
+        co_await ahead_done_->wait();
+}
+
+void request_reader::unwatch_peer() {
+    ahead_->on_left = nullptr;
+}
+
+} // namespace rivulet::http

@@ -1,0 +1,71 @@
+// The HTTP/1.1 server: listeners, keep-alive connections, a route table, limits, drain.
+// Handlers get whole requests; a streaming handler takes over one exchange (trickle needs that).
+// Thread: start and stop from any; handlers run on the connection's shard.
+#pragma once
+
+#include "base/error.hpp"
+#include "base/log.hpp"
+#include "base/shards.hpp"
+#include "http/exchange.hpp"
+#include "http/message.hpp"
+#include "http/tls.hpp"
+
+#include <functional>
+#include <memory>
+#include <string>
+
+namespace rivulet::http {
+
+// The request lives until the handler's coroutine ends.
+using handler = std::function<awaitable<response>(const request&)>;
+using stream_handler = std::function<awaitable<void>(exchange&)>;
+
+struct server_limits {
+    std::size_t header_bytes = 16 * 1024;
+    std::size_t body_bytes = 1024 * 1024;       // for routes that do not say otherwise
+    std::size_t connections = 20'000;           // over all shards; further ones get 503 and close
+    duration idle = std::chrono::minutes(10);   // between requests, and before the first byte
+    duration header = std::chrono::seconds(30); // from a request's first byte to its blank line
+    duration body = std::chrono::seconds(60);   // whole-body routes
+    duration write = std::chrono::seconds(60);  // a reply that makes no progress
+};
+
+struct server_options {
+    server_limits limits;
+    bool cors = false; // Access-Control-Allow-Origin: * on every reply, preflights answered 204
+};
+
+class server {
+  public:
+    server(shards& shards, server_options options, logger log);
+    ~server();
+    server(const server&) = delete;
+    server& operator=(const server&) = delete;
+
+    // Routes are added before listen(). Patterns match whole path segments, `{name}` any one of
+    // them:
+    // "/live/video-to-video/{stream}/update". A known path with another method gets 405 and Allow.
+    void route(verb method, std::string pattern, handler handle);
+    void route(verb method, std::string pattern, std::size_t body_limit, handler handle);
+    // Every method below `prefix` ("/ai/trickle/") goes to `handle`, the body unread. `home` names
+    // the shard that must run it, given the path behind the prefix; the connection moves there
+    // first.
+    using home_of = std::function<std::size_t(std::string_view rest)>;
+    void stream_route(std::string prefix, home_of home, stream_handler handle);
+
+    // "HOST:PORT", "[v6]:PORT" or ":PORT"; port 0 picks one. Returns the real port. May be called
+    // for several addresses. Fails when the address can't be bound; the text says which and why.
+    outcome<std::uint16_t> listen(const std::string& address, tls_context tls = {});
+    // Stops accepting, lets replies in progress end for at most `drain`, then closes every
+    // connection and waits until none is left. Blocks; call from outside the shards.
+    void stop(duration drain);
+
+    std::size_t connections() const;
+
+    struct impl; // shared with the connections
+
+  private:
+    std::shared_ptr<impl> impl_;
+};
+
+} // namespace rivulet::http

@@ -1,0 +1,36 @@
+// TLS contexts for both roles. Certificates are checked by default.
+// Thread: create anywhere, share freely (OpenSSL contexts are reference-counted and locked inside).
+#pragma once
+
+#include "base/error.hpp"
+
+#include <openssl/types.h>
+
+#include <filesystem>
+#include <memory>
+#include <string>
+
+namespace rivulet::http {
+
+using tls_context = std::shared_ptr<SSL_CTX>;
+
+enum class tls_verify {
+    full,      // chain and host name, against the system's store
+    pin_first, // trust the first certificate seen per host and port, refuse another one later
+    none,      // accept anything (the Livepeer network's self-signed orchestrators)
+};
+
+// A server context from PEM files. Fails with tls_failed and a text that names the file.
+outcome<tls_context>
+server_tls(const std::filesystem::path& certificate, const std::filesystem::path& key);
+// A server context with a fresh self-signed certificate for `host`. ALPN offers http/1.1.
+outcome<tls_context> self_signed_tls(const std::string& host);
+// A client context; `ca_file` (may be empty) is trusted in addition to the system's store.
+outcome<tls_context> client_tls(tls_verify verify, const std::filesystem::path& ca_file = {});
+
+// SHA-256 of a peer's certificate as lower-case hex; empty when it has none.
+std::string certificate_fingerprint(SSL* session);
+// Remembers the first fingerprint per `authority`; false when a later one differs. Any thread.
+bool check_pin(const std::string& authority, const std::string& fingerprint);
+
+} // namespace rivulet::http
