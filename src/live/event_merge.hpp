@@ -1,0 +1,48 @@
+// Reads what an orchestrator's event channel says and keeps the last status, merged as the
+// reference does: a runner sends `last_params` and `last_restart_logs` once and then null. Pure. A
+// body that is not a JSON object is refused and changes nothing.
+#pragma once
+
+#include "base/error.hpp"
+
+#include <boost/json/object.hpp>
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace rivulet::live {
+
+// Stamped into every event: the gateway's word, not the runner's.
+struct event_identity {
+    std::string stream_id;
+    std::string request_id;
+    std::string pipeline_id;
+    std::string orchestrator_address; // on-chain; empty off-chain
+    std::string orchestrator_url;
+};
+
+struct stream_event {
+    std::string queue_type; // "ai_stream_events", "ai_stream_status", …
+    std::string type;       // event.type; may be empty
+    boost::json::object event;
+};
+
+class event_merge {
+  public:
+    static constexpr std::size_t body_bytes = 1024 * 1024;
+
+    outcome<stream_event> take(std::string_view body, const event_identity& identity);
+
+    // The last status event, merged; absent until one came.
+    const std::optional<boost::json::object>& status() const { return status_; }
+
+  private:
+    void merge(boost::json::object& event);
+
+    std::optional<boost::json::object> status_;
+    boost::json::value last_params_;
+    boost::json::value last_restart_logs_;
+};
+
+} // namespace rivulet::live

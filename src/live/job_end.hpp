@@ -1,0 +1,51 @@
+// Why a job at one orchestrator ended: a cause that decides what follows, and a text for people.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace rivulet::live {
+
+enum class job_end_cause {
+    input_ended,        // the publisher left
+    stopped,            // by the API
+    replaced,           // a newer publisher took the name
+    no_orchestrator,    // nobody took the job
+    bad_request,        // an orchestrator says that the parameters can't work
+    orchestrator_slow,  // a fourth segment began while three were unfinished
+    input_channel_gone, // publishing answered 404
+    output_ended,       // the output channel ended or answered 404
+    output_unreadable,  // seven reads in a row failed
+    output_stalled,     // no output although input flows
+    events_silent,      // no event for more than 30 s
+    control_gone,       // the control channel answered 404
+    params_undelivered, // the cached parameters could not be sent first
+};
+
+struct job_end {
+    job_end_cause cause;
+    std::string text;
+};
+
+// True when the orchestrator is to blame: another one would be tried (spec 7.8), this one not soon.
+constexpr bool calls_for_swap(job_end_cause cause) {
+    switch (cause) {
+    case job_end_cause::input_ended:
+    case job_end_cause::stopped:
+    case job_end_cause::replaced:
+    case job_end_cause::no_orchestrator:
+    case job_end_cause::bad_request:
+        return false;
+    default:
+        return true;
+    }
+}
+
+// True when the orchestrator should also be left alone for a while.
+constexpr bool suspends(job_end_cause cause) {
+    return cause == job_end_cause::orchestrator_slow || cause == job_end_cause::output_stalled;
+}
+
+std::string_view to_string(job_end_cause cause);
+
+} // namespace rivulet::live

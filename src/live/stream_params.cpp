@@ -1,0 +1,186 @@
+#include "live/stream_params.hpp"
+
+#include "live/json_object.hpp"
+
+#include <boost/asio/ip/address.hpp>
+#include <boost/url/parse.hpp>
+#include <boost/url/url_view.hpp>
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+
+namespace rivulet::live {
+namespace {
+
+namespace ip = boost::asio::ip;
+
+constexpr std::size_t name_bytes = 128;
+constexpr std::size_t pipeline_bytes = 256;
+constexpr std::size_t filter_bytes = 256;
+constexpr std::size_t url_bytes = 2048;
+constexpr json_limits params_limits{256 * 1024, 32};
+
+bool visible_ascii(char c) {
+    return c > 0x20 && c < 0x7f;
+}
+
+// Characters that survive in a URL path segment, a log line and a file name.
+bool name_character(char c) {
+    return visible_ascii(c) &&
+           std::string_view("/?#%\\\"<>{}|^`").find(c) == std::string_view::npos;
+}
+
+std::string lower(std::string_view text) {
+    std::string out(text);
+    std::ranges::transform(out, out.begin(), [](unsigned char c) { return std::tolower(c); });
+    return out;
+}
+
+bool is_private(const ip::address_v4& a) {
+    const auto v = a.to_uint();
+    const auto in = [v](std::uint32_t net, int bits) {
+        return (v >> (32 - bits)) == (net >> (32 - bits));
+    };
+    return in(0x00000000, 8) || in(0x0a000000, 8) || in(0x64400000, 10) || in(0x7f000000, 8) ||
+           in(0xa9fe0000, 16) || in(0xac100000, 12) || in(0xc0000000, 24) || in(0xc0a80000, 16) ||
+           in(0xc6120000, 15) || in(0xe0000000, 3);
+}
+
+bool is_private(const ip::address_v6& a) {
+    const auto b = a.to_bytes();
+    if (a.is_v4_mapped())
+        return is_private(ip::make_address_v4(ip::v4_mapped, a));
+    // NAT64 carries an IPv4 address in its last four bytes.
+    static constexpr std::array<unsigned char, 12> nat64{0, 0x64, 0xff, 0x9b};
+    if (std::equal(nat64.begin(), nat64.end(), b.begin()))
+        return is_private(ip::address_v4({b[12], b[13], b[14], b[15]}));
+    return a.is_loopback() || a.is_unspecified() || a.is_link_local() || a.is_site_local() ||
+           a.is_multicast() || (b[0] & 0xfe) == 0xfc;
+}
+
+// inet_aton's short forms ("127.1", "0x7f000001", "2130706433") reach a resolver unchanged.
+bool looks_like_short_ipv4(std::string_view host) {
+    return !host.empty() && std::isdigit(static_cast<unsigned char>(host.front())) &&
+           host.find_first_not_of("0123456789abcdefABCDEFxX.") == std::string_view::npos;
+}
+
+} // namespace
+
+std::optional<std::string> name_problem(std::string_view name) {
+    if (name.empty())
+        return "the stream has no name: publish to rtmp://HOST/NAME or rtmp://HOST/live/NAME";
+    if (name.size() > name_bytes)
+        return fmt::format("the stream's name is longer than {} characters", name_bytes);
+    if (!std::ranges::all_of(name, name_character) || name == "." || name == "..")
+        return "the stream's name has a character that can't stand in a URL path; use letters, "
+               "digits, '-', '_' and '.'";
+    if (name.front() == '_')
+        return "a stream's name can't begin with '_': such names are internal";
+    static constexpr std::array<std::string_view, 4> reserved{
+        output_suffix, "-control", "-events", "-data"};
+    for (auto suffix : reserved)
+        if (name.ends_with(suffix))
+            return fmt::format(
+                "a stream's name can't end in '{}': that ending is for what the gateway itself "
+                "publishes",
+                suffix
+            );
+    return std::nullopt;
+}
+
+bool is_private_host(std::string_view host) {
+    if (host.size() > 1 && host.front() == '[' && host.back() == ']')
+        host = host.substr(1, host.size() - 2);
+    while (!host.empty() && host.back() == '.')
+        host.remove_suffix(1);
+    const auto name = lower(host);
+    if (name.empty() || name == "localhost" || name.ends_with(".localhost"))
+        return true;
+    error_code ec;
+    const auto address = ip::make_address(name, ec);
+    if (ec)
+        return looks_like_short_ipv4(name);
+    return address.is_v4() ? is_private(address.to_v4()) : is_private(address.to_v6());
+}
+
+outcome<rtmp_target> parse_rtmp_target(std::string_view text) {
+    const auto refuse = [](std::string_view why) {
+        return failure(errc::invalid_argument, fmt::format("rtmpOutput: {}", why));
+    };
+    if (text.size() > url_bytes)
+        return refuse("the URL is too long");
+    const auto parsed = boost::urls::parse_uri(text);
+    if (!parsed)
+        return refuse("not a URL; rtmp://HOST/APP/KEY is wanted");
+    const auto scheme = lower(parsed->scheme());
+    if (scheme != "rtmp" && scheme != "rtmps")
+        return refuse("only rtmp:// and rtmps:// can be pushed to");
+    rtmp_target target{
+        std::string(text), std::string(parsed->host_address()), 0, scheme == "rtmps"};
+    if (target.host.empty())
+        return refuse("the URL has no host");
+    if (parsed->encoded_path().find_first_not_of('/') == boost::core::string_view::npos)
+        return refuse("the URL has no path; rtmp://HOST/APP/KEY is wanted");
+    target.port = target.tls ? 443 : 1935;
+    if (parsed->has_port()) {
+        if (parsed->port_number() == 0)
+            return refuse("the port is not a number from 1 to 65535");
+        target.port = parsed->port_number();
+    }
+    return target;
+}
+
+outcome<stream_params> parse_stream_params(
+    std::string_view name, const std::vector<std::pair<std::string, std::string>>& query
+) {
+    if (auto problem = name_problem(name))
+        return failure(errc::invalid_argument, *problem);
+    stream_params out;
+    out.name = name;
+    const auto value = [&query](std::string_view key) -> std::string_view {
+        for (const auto& [k, v] : query)
+            if (k == key)
+                return v;
+        return {};
+    };
+
+    out.pipeline = value("pipeline");
+    if (out.pipeline.empty())
+        out.pipeline = default_pipeline;
+    if (out.pipeline.size() > pipeline_bytes || !std::ranges::all_of(out.pipeline, visible_ascii))
+        return failure(
+            errc::invalid_argument, "pipeline: a model's name of at most 256 visible characters"
+        );
+
+    out.stream_id = value("streamId");
+    if (out.stream_id.size() > name_bytes || !std::ranges::all_of(out.stream_id, name_character))
+        return failure(
+            errc::invalid_argument,
+            "streamId: at most 128 characters that can stand in a URL path segment"
+        );
+
+    out.orchestrator = value("orchestrator");
+    if (out.orchestrator.size() > filter_bytes ||
+        !std::ranges::all_of(out.orchestrator, visible_ascii))
+        return failure(
+            errc::invalid_argument, "orchestrator: a part of the orchestrator's URL is wanted"
+        );
+
+    if (const auto text = value("params"); !text.empty()) {
+        auto object = parse_json_object(text, params_limits);
+        if (!object)
+            return failure(object.error().code, "params: " + object.error().detail);
+        out.params = std::move(*object);
+    }
+    if (const auto url = value("rtmpOutput"); !url.empty()) {
+        auto target = parse_rtmp_target(url);
+        if (!target)
+            return target.error();
+        out.rtmp_output = std::move(*target);
+    }
+    return out;
+}
+
+} // namespace rivulet::live
