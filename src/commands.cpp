@@ -1,0 +1,191 @@
+#include "commands.hpp"
+
+#include "base/shards.hpp"
+#include "gateway.hpp"
+#include "http/server.hpp"
+#include "trickle/server.hpp"
+#include "worker/service.hpp"
+
+#include <fmt/core.h>
+
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <thread>
+
+namespace rivulet {
+namespace {
+
+// Blocks the signals that stop the program before any thread exists, so that all threads inherit
+// the mask and only wait() sees them.
+class stop_signals {
+  public:
+    stop_signals() {
+        sigemptyset(&set_);
+        sigaddset(&set_, SIGINT);
+        sigaddset(&set_, SIGTERM);
+        pthread_sigmask(SIG_BLOCK, &set_, nullptr);
+        std::signal(SIGPIPE, SIG_IGN);
+    }
+
+    // The name of the signal that came.
+    const char* wait() {
+        int which = 0;
+        while (sigwait(&set_, &which) != 0) {
+        }
+        return which == SIGINT ? "SIGINT" : "SIGTERM";
+    }
+
+    // From now on a second signal ends the process at once.
+    void second_one_kills() {
+        std::thread([set = set_] {
+            int which = 0;
+            sigwait(&set, &which);
+            std::_Exit(1);
+        }).detach();
+    }
+
+  private:
+    sigset_t set_;
+};
+
+int failed(const logger& log, const failure& why) {
+    log.error("cannot start: {}", why.detail);
+    return 1;
+}
+
+// The one line on stdout: scripts wait for it and read the real ports from it.
+void announce(const std::string& what) {
+    fmt::print("rivulet {} ready: {}\n", RIVULET_VERSION, what);
+    std::fflush(stdout);
+}
+
+std::string with_port(const std::string& address, std::uint16_t port) {
+    const auto colon = address.rfind(':');
+    auto host = address.substr(0, colon);
+    return fmt::format("{}:{}", host.empty() ? "0.0.0.0" : host, port);
+}
+
+void wait_for_the_end(stop_signals& signals, const logger& log) {
+    log.info("{}: draining", signals.wait());
+    signals.second_one_kills();
+}
+
+http::tls_verify verification(const std::string& text) {
+    if (text == "pin")
+        return http::tls_verify::pin_first;
+    return text == "none" ? http::tls_verify::none : http::tls_verify::full;
+}
+
+std::chrono::milliseconds milliseconds(duration value) {
+    return std::chrono::duration_cast<std::chrono::milliseconds>(value);
+}
+
+int run_gateway(const settings& values, const logger& log) {
+    stop_signals signals;
+    gateway_options options;
+    options.http_addr = values.http_addr;
+    options.rtmp_addr = values.rtmp_addr;
+    options.cors = values.cors;
+    options.orch_addrs = values.orch_addr;
+    options.orch_tls = verification(values.orchestrator_tls_verify);
+    options.orch_ca_file = values.orchestrator_ca_file;
+    options.orch_foreign_channels = values.orchestrator_foreign_channels;
+    options.worker_capacity = static_cast<std::size_t>(values.capacity);
+    options.max_streams = static_cast<std::size_t>(values.max_streams);
+    options.min_segment = milliseconds(values.min_seg_duration);
+    options.output_timeout = milliseconds(values.live_out_segment_timeout);
+    options.private_rtmp_output = values.private_rtmp_output;
+    options.shards = static_cast<std::size_t>(values.shards);
+    options.max_connections = static_cast<std::size_t>(values.max_connections);
+    options.max_rtmp_connections_per_address =
+        static_cast<std::size_t>(values.rtmp_max_per_address);
+    options.max_segment_bytes = values.trickle_segment_bytes;
+    options.drain = milliseconds(values.drain_timeout);
+
+    gateway running(std::move(options), log);
+    const auto ports = running.start();
+    if (!ports)
+        return failed(log, ports.error());
+    auto what = fmt::format("http {}", with_port(values.http_addr, ports->http));
+    if (ports->rtmp)
+        what += fmt::format(", rtmp {}", with_port(values.rtmp_addr, ports->rtmp));
+    if (ports->worker)
+        what += fmt::format(", worker 127.0.0.1:{}", ports->worker);
+    announce(what);
+    wait_for_the_end(signals, log);
+    running.stop();
+    return 0;
+}
+
+trickle::table_options channel_limits_of(const settings& values) {
+    trickle::table_options limits;
+    limits.channels = static_cast<std::size_t>(values.trickle_channels);
+    limits.channel.readers = static_cast<std::size_t>(values.trickle_readers);
+    limits.channel.segment_bytes = values.trickle_segment_bytes;
+    return limits;
+}
+
+http::server_options front_options_of(const settings& values) {
+    http::server_options options;
+    options.limits.connections = static_cast<std::size_t>(values.max_connections);
+    return options;
+}
+
+int run_worker(const settings& values, const logger& log) {
+    stop_signals signals;
+    shards threads(static_cast<std::size_t>(values.shards));
+    worker::service_options options;
+    options.service_addr = values.service_addr;
+    options.orchestrator.capacity = static_cast<std::size_t>(values.capacity);
+    options.trickle = channel_limits_of(values);
+    options.http = front_options_of(values);
+    worker::service running(threads, std::move(options), log);
+    const auto port = running.start();
+    if (!port)
+        return failed(log, port.error());
+    announce(fmt::format("worker {}", with_port(values.service_addr, *port)));
+    wait_for_the_end(signals, log);
+    running.stop(values.drain_timeout);
+    return 0;
+}
+
+int run_trickle(const settings& values, const logger& log) {
+    stop_signals signals;
+    shards threads(static_cast<std::size_t>(values.shards));
+    trickle::channel_table channels(threads, channel_limits_of(values), log);
+    trickle::server_options options;
+    options.base_path = values.path.ends_with('/') ? values.path : values.path + '/';
+    options.autocreate = values.autocreate;
+    trickle::server service(channels, std::move(options), log);
+    http::server front(threads, front_options_of(values), log);
+    service.mount(front, threads);
+    const auto port = front.listen(values.addr);
+    if (!port)
+        return failed(log, port.error());
+    announce(fmt::format("trickle {}", with_port(values.addr, *port)));
+    wait_for_the_end(signals, log);
+    channels.stop();
+    front.stop(values.drain_timeout);
+    return 0;
+}
+
+} // namespace
+
+int run_command(const invocation& chosen) {
+    set_log_level(chosen.values.level);
+    const logger log;
+    for (const auto& note : chosen.notes)
+        log.warn("{}", note);
+    switch (chosen.which) {
+    case command::gateway:
+        return run_gateway(chosen.values, log);
+    case command::worker:
+        return run_worker(chosen.values, log);
+    case command::trickle:
+        return run_trickle(chosen.values, log);
+    }
+    return 1;
+}
+
+} // namespace rivulet

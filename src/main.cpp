@@ -1,0 +1,75 @@
+// Reads the options, prints a page or runs the chosen command.
+#include "base/options.hpp"
+#include "base/options_text.hpp"
+#include "commands.hpp"
+
+#include <fmt/core.h>
+
+#include <cstdio>
+#include <exception>
+#include <fstream>
+#include <iterator>
+
+extern char** environ;
+
+namespace {
+
+using namespace rivulet;
+
+std::optional<std::string> read_file(const std::string& path) {
+    std::ifstream file(path, std::ios::binary);
+    if (!file)
+        return std::nullopt;
+    std::string text(std::istreambuf_iterator<char>(file), {});
+    return file.bad() ? std::nullopt : std::optional(std::move(text));
+}
+
+option_sources sources_of(int argc, char** argv) {
+    option_sources sources;
+    sources.arguments.assign(argv + std::min(argc, 1), argv + argc);
+    for (char** entry = environ; *entry; ++entry) {
+        const std::string_view text = *entry;
+        const auto equals = text.find('=');
+        if (equals != text.npos)
+            sources.environment.emplace_back(text.substr(0, equals), text.substr(equals + 1));
+    }
+    sources.read_file = read_file;
+    return sources;
+}
+
+int print(const std::string& text) {
+    const bool written = std::fwrite(text.data(), 1, text.size(), stdout) == text.size();
+    return written && std::fflush(stdout) == 0 ? 0 : 1;
+}
+
+int run(int argc, char** argv) {
+    const auto chosen = read_options(sources_of(argc, argv));
+    if (!chosen) {
+        fmt::print(stderr, "rivulet: {}\n", chosen.error().detail);
+        return 2;
+    }
+    switch (chosen->kind) {
+    case invocation_kind::help:
+        return print(help_text(chosen->which));
+    case invocation_kind::help_markdown:
+        return print(help_markdown());
+    case invocation_kind::version:
+        return print("rivulet " RIVULET_VERSION "\n");
+    case invocation_kind::print_config:
+        return print(config_text(chosen->which, chosen->values));
+    case invocation_kind::run:
+        break;
+    }
+    return run_command(*chosen);
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    try {
+        return run(argc, argv);
+    } catch (const std::exception& e) {
+        fmt::print(stderr, "rivulet: {}\n", e.what());
+        return 1;
+    }
+}
