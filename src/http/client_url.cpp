@@ -18,6 +18,10 @@ http_url http_url::operator/(std::string_view segment) const {
     return below;
 }
 
+std::string to_text(const http_url& url) {
+    return (url.secure ? "https://" : "http://") + url.authority + url.target();
+}
+
 outcome<http_url> parse_http_url(std::string_view text) {
     auto parsed = boost::urls::parse_uri(boost::urls::string_view(text.data(), text.size()));
     if (!parsed)

@@ -27,6 +27,9 @@ struct http_url {
     http_url operator/(std::string_view segment) const;
 };
 
+// The whole address again.
+std::string to_text(const http_url& url);
+
 // User names and passwords in the address are refused: they would end up in logs.
 outcome<http_url> parse_http_url(std::string_view text);
 

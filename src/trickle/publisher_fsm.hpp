@@ -65,7 +65,8 @@ class publisher_fsm {
     publisher_actions failed(post_id post, failure why, bool reused);
     publisher_actions replied(post_id post, post_reply reply);
     // The caller is about to write bytes (or an empty write, n = 0).
-    // Nothing: go on. A failure: the POST has ended already and nothing may be written.
+    // Nothing: go on (or wait for opened()). A failure: the POST has ended already and nothing may
+    // be written.
     std::optional<failure> before_write(post_id post) const;
     void wrote(post_id post, std::uint64_t n);
     // The caller writes again on a POST whose outcome it has seen: the same number, from the start.

@@ -17,11 +17,11 @@ class segment_policy_fsm {
     static constexpr duration retry_pause = std::chrono::milliseconds(250);
 
     enum class step {
-        send,      // send it from its first byte
-        wait,      // try again at retry_at
-        drop,      // give it up and delete it
-        slow,      // the peer does not keep up: end the session
-        not_found, // the channel is gone: end the session
+        send, // send it from its first byte
+        wait, // try again at retry_at
+        drop, // give it up and delete it
+        slow, // the peer does not keep up: end the session
+        gone, // the channel is gone: end the session
         done
     };
 

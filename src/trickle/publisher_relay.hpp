@@ -13,7 +13,7 @@
 
 namespace rivulet::trickle {
 
-// Calls come from the relay's coroutines; they may call publisher_relay::stop() but not destroy it.
+// Calls come from the relay's coroutines; they may call abandon(), but must not destroy the relay.
 class relay_listener {
   public:
     virtual void segment_begun(std::int64_t) {}
@@ -25,8 +25,9 @@ class relay_listener {
     // An attempt failed and will be made again.
     virtual void segment_retried(std::int64_t, const failure&) {}
 
-    // Four segments in flight, or the channel is gone at the other end, or the source ended
-    // (end_of_stream). Nothing further is sent. At most once.
+    // no_capacity: a fourth segment in flight. not_found, end_of_stream: the channel is gone at the
+    // other end. closed: the source ended and everything was sent. At most once; nothing new is
+    // sent afterwards.
     virtual void relay_ended(const failure&) {}
 
   protected:

@@ -43,6 +43,8 @@ class subscriber_fsm {
     static constexpr duration refresh = std::chrono::seconds(20);
     // Old and new GET live side by side for this long, so that a reply under way is not lost.
     static constexpr duration overlap = std::chrono::seconds(1);
+    // For the rest of a head whose first bytes are there.
+    static constexpr duration head_limit = std::chrono::seconds(10);
     static constexpr unsigned max_connect_failures = 6;
 
     explicit subscriber_fsm(std::int64_t start) : position_(start) {}
@@ -68,8 +70,8 @@ class subscriber_fsm {
     void delivered(get_id get, std::uint64_t bytes);
     subscriber_actions body_ended(get_id get, time_point now);
     subscriber_actions body_failed(get_id get, failure why, time_point now);
-    // A reply has begun to arrive on this GET: it must not be abandoned by a refresh.
-    void reply_begun(get_id get);
+    // A reply has begun to arrive on this GET: a refresh leaves it alone for a while.
+    void reply_begun(get_id get, time_point now);
 
     // Time has come to deadline().
     subscriber_actions tick(time_point now);
@@ -89,8 +91,7 @@ class subscriber_fsm {
         get_id id = 0;
         std::int64_t seq = 0;
         std::optional<time_point> sent_at;
-        bool begun = false;
-        bool fresh = false;
+        std::optional<time_point> begun_at;
     };
 
     struct body {
@@ -103,9 +104,11 @@ class subscriber_fsm {
     void open(subscriber_actions& out, bool fresh);
     void drop_waiting(subscriber_actions& out);
     request* find(get_id get);
+    void promote(subscriber_actions& out);
 
     std::int64_t position_;
-    std::uint64_t skip_ = 0;       // of the segment at position_, delivered before a break
+    std::int64_t skip_seq_ = -1;
+    std::uint64_t skip_ = 0;       // bytes of skip_seq_ that were delivered before a break
     std::vector<request> waiting_; // oldest first, at most two
     std::optional<body> reading_;
     std::optional<body> ready_; // replied while another body is being read
