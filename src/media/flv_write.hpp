@@ -5,7 +5,6 @@
 #include "media/access_unit.hpp"
 #include "media/flv_tag.hpp"
 
-#include <functional>
 #include <span>
 #include <vector>
 
@@ -18,17 +17,11 @@ result<bytes> flv_audio_config(const audio_format& format);
 
 // One H.264 frame. Parameter sets and delimiters are left out: they travel in the sequence header.
 bytes flv_video_body(const access_unit& unit);
-// One raw AAC frame.
-bytes flv_audio_body(const access_unit& unit);
+// One raw AAC frame, or one MP3 frame.
+bytes flv_audio_body(const access_unit& unit, codec type = codec::aac);
 
 // The 13 bytes that begin a .flv file, and a tag in a file's form (header, body, PreviousTagSize).
 std::vector<std::uint8_t> flv_file_header();
 void append_flv_tag(std::vector<std::uint8_t>& file, const flv_tag& tag);
-
-// Calls `visit` for each NAL unit of an Annex B run, without start codes.
-void for_each_nal(
-    std::span<const std::uint8_t> annex_b,
-    const std::function<void(std::span<const std::uint8_t>)>& visit
-);
 
 } // namespace rivulet::media
