@@ -37,6 +37,7 @@ struct feed_stats {
     std::uint64_t bytes = 0;               // of media
 };
 
+class audio_transcoder;
 class feed_subscription;
 
 class channel_feed : public std::enable_shared_from_this<channel_feed> {
@@ -64,12 +65,8 @@ class channel_feed : public std::enable_shared_from_this<channel_feed> {
     // Ends every subscription (they fail with end_of_stream) and stops reading.
     void close();
 
-    // Stop and start reading, for tests that feed units by hand.
-    void push_for_test(media::access_unit unit, std::shared_ptr<const media::stream_format> format);
-
   private:
     friend class feed_subscription;
-    struct reader_state;
 
     channel_feed(
         asio::any_io_executor executor,
@@ -78,24 +75,29 @@ class channel_feed : public std::enable_shared_from_this<channel_feed> {
         logger log
     );
     void start_reading();
+    void stop_reading();
     awaitable<void> read_channel();
-    void take_unit(media::access_unit unit);
     void take_format(const media::stream_format& format);
-    void finish();
+    void take_unit(media::access_unit unit);
+    void convert(const media::access_unit& unit);
+    void
+    add(media::access_unit unit, std::shared_ptr<const media::stream_format> format, bool made);
+    void unsubscribed(const feed_cursor& cursor);
 
-    asio::any_io_executor executor_;
-    trickle::channel_ptr source_;
-    feed_options options_;
-    logger log_;
+    const asio::any_io_executor executor_;
+    const trickle::channel_ptr source_;
+    const feed_options options_;
+    const logger log_;
 
     feed_log units_;
     std::shared_ptr<const media::stream_format> format_;
-    std::shared_ptr<notifier> changed_;
-    std::unique_ptr<reader_state> reader_;
-    task_group tasks_;
-    std::size_t subscribers_ = 0;
-    time_point unused_since_{};
-    bool reading_ = false;
+    std::unique_ptr<audio_transcoder> transcoder_;
+    std::shared_ptr<const media::stream_format> converted_format_; // with the transcoder's audio
+    bool cannot_convert_ = false;                                  // said once
+    std::unique_ptr<task_group> reading_;                          // null while nobody watches
+    notifier changed_;
+    asio::steady_timer unused_; // runs while nobody is subscribed
+    std::size_t want_aac_ = 0, want_opus_ = 0;
     bool ended_ = false;
     feed_stats stats_;
 };

@@ -12,7 +12,12 @@
 namespace rivulet::egress {
 
 // What a viewer wants of the audio.
-enum class feed_audio { none, as_is, aac, opus };
+enum class feed_audio {
+    none,
+    as_is, // whatever the channel carries
+    aac,   // AAC, or MP3 as it is; Opus is converted
+    opus   // Opus; AAC is converted
+};
 
 // One unit as all viewers share it.
 struct feed_unit {
@@ -58,18 +63,11 @@ class feed_log {
 
     void clear();
 
-    // Visits the units of the newest group, oldest first (to convert audio for a late joiner).
-    template <class Visit>
-    void visit_newest_group(Visit visit) const {
-        if (!has_keyframe_)
-            return;
-        for (auto i = newest_keyframe_; i < end(); ++i)
-            visit(units_[i - begin_]);
-    }
-
     std::size_t bytes_held() const { return bytes_; }
 
     std::size_t units_held() const { return units_.size(); }
+
+    bool has_keyframe() const { return has_keyframe_; }
 
   private:
     std::uint64_t end() const { return begin_ + units_.size(); }

@@ -11,6 +11,9 @@
 
 namespace rivulet::egress {
 
+// The feed of a name, null while it does not exist. Runs on the home shard of the name.
+using find_feed = std::function<awaitable<std::shared_ptr<channel_feed>>(std::string name)>;
+
 class feed_table {
   public:
     feed_table(shards& shards, trickle::channel_table& channels, feed_options options, logger log);
@@ -18,6 +21,8 @@ class feed_table {
 
     // The feed of the channel `name`; null when there is no such channel now.
     std::shared_ptr<channel_feed> find(const std::string& name);
+    // find() in the shape that rtmp_play and rtmp_push want; the table outlives its use.
+    find_feed finder();
     // The feeds of the calling shard that somebody uses.
     std::vector<std::shared_ptr<channel_feed>> live_here();
     // Ends every feed. Blocks; from outside the shards.

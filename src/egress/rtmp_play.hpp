@@ -3,7 +3,7 @@
 // Thread: the home shard of the stream's name.
 #pragma once
 
-#include "egress/feed.hpp"
+#include "egress/feed_table.hpp"
 #include "ingest/rtmp_server.hpp"
 
 #include <atomic>
@@ -12,9 +12,6 @@
 #include <string>
 
 namespace rivulet::egress {
-
-// The feed of a name, null while it does not exist. Runs on the home shard of the name.
-using find_feed = std::function<awaitable<std::shared_ptr<channel_feed>>(std::string name)>;
 
 struct rtmp_play_options {
     duration wait_for_stream = std::chrono::seconds(10); // for a name that is not there yet

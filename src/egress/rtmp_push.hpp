@@ -1,18 +1,17 @@
-// Publishes a feed to an rtmp:// or rtmps:// server, in process, and reconnects as long as the feed
-// lives.
+// Publishes a feed to an rtmp:// or rtmps:// server, in process, and reconnects until stopped.
 // Thread: the feed's home shard.
 // Owns: its coroutine and connection.
 #pragma once
 
 #include "base/log.hpp"
 #include "base/task_group.hpp"
-#include "egress/feed.hpp"
-#include "egress/rtmp_play.hpp"
+#include "egress/feed_table.hpp"
 #include "http/tls.hpp"
 
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 
 namespace rivulet::egress {
 
