@@ -2,8 +2,7 @@
 
 #include "base/shards.hpp"
 #include "gateway.hpp"
-#include "http/server.hpp"
-#include "trickle/server.hpp"
+#include "trickle/standalone.hpp"
 #include "worker/service.hpp"
 
 #include <fmt/core.h>
@@ -153,20 +152,19 @@ int run_worker(const settings& values, const logger& log) {
 int run_trickle(const settings& values, const logger& log) {
     stop_signals signals;
     shards threads(static_cast<std::size_t>(values.shards));
-    trickle::channel_table channels(threads, channel_limits_of(values), log);
-    trickle::server_options options;
-    options.base_path = values.path.ends_with('/') ? values.path : values.path + '/';
-    options.autocreate = values.autocreate;
-    trickle::server service(channels, std::move(options), log);
-    http::server front(threads, front_options_of(values), log);
-    service.mount(front, threads);
-    const auto port = front.listen(values.addr);
+    trickle::standalone_options options;
+    options.address = values.addr;
+    options.http = front_options_of(values);
+    options.table = channel_limits_of(values);
+    options.trickle.base_path = values.path.ends_with('/') ? values.path : values.path + '/';
+    options.trickle.autocreate = values.autocreate;
+    trickle::standalone running(threads, std::move(options), log);
+    const auto port = running.start();
     if (!port)
         return failed(log, port.error());
     announce(fmt::format("trickle {}", with_port(values.addr, *port)));
     wait_for_the_end(signals, log);
-    channels.stop();
-    front.stop(values.drain_timeout);
+    running.stop(values.drain_timeout);
     return 0;
 }
 
