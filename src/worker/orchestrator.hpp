@@ -1,0 +1,62 @@
+// The built-in orchestrator: takes live jobs over HTTP, gives each one its four trickle channels
+// and runs one of the built-in models on them (passthrough, noop, avfilter). Routes: POST
+// /live-video-to-video, GET /health, /status, /capabilities, /version. Thread: construct, stop and
+// destroy from outside the shards; handlers run on the shards. Owns: the jobs and their threads.
+// The channel table and the HTTP server belong to the caller.
+#pragma once
+
+#include "base/log.hpp"
+#include "base/shards.hpp"
+#include "http/server.hpp"
+#include "trickle/channel_table.hpp"
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace rivulet::worker {
+
+struct orchestrator_options {
+    std::size_t capacity = 0;             // transcoding jobs at once; 0 means one per core
+    std::size_t passthrough_jobs = 4'000; // these only move references, see capacity_ledger
+    std::vector<std::string> models;      // those offered; empty means all of model_names()
+    // What the URLs of a reply start with ("http://10.0.0.7:8936"). Empty: the request's Host
+    // header, and a bare path when there is none.
+    std::string public_url;
+    std::string trickle_path = "/ai/trickle/"; // where the channel table is served
+    duration status_interval = std::chrono::seconds(10);
+    duration input_timeout = std::chrono::seconds(60); // a job without input for so long ends
+    std::size_t width_limit = 4096, height_limit = 4096;
+};
+
+// Every built-in live model.
+const std::vector<std::string>& model_names();
+
+class orchestrator {
+  public:
+    // Registers its routes on `server`, which must not listen yet.
+    orchestrator(
+        shards& shards,
+        http::server& server,
+        trickle::channel_table& channels,
+        orchestrator_options options,
+        logger log
+    );
+    ~orchestrator();
+    orchestrator(const orchestrator&) = delete;
+    orchestrator& operator=(const orchestrator&) = delete;
+
+    // Refuses new jobs, ends the running ones (their channels close) and joins their threads.
+    // Blocks for at most about `limit`. Idempotent; the destructor calls it.
+    void stop(duration limit);
+
+    // Jobs that have not ended yet. Any thread.
+    std::size_t jobs() const;
+
+  private:
+    struct impl;
+    std::shared_ptr<impl> impl_;
+};
+
+} // namespace rivulet::worker
