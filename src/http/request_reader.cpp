@@ -12,6 +12,7 @@ namespace rivulet::http {
 namespace {
 
 constexpr std::size_t first_buffer = 4 * 1024;
+constexpr std::size_t movable_rest = 1024;
 // A publisher that fills whole reads gets room for more per system call.
 constexpr std::size_t largest_buffer = 256 * 1024;
 // What may arrive ahead while a reply is being waited for.
@@ -27,13 +28,14 @@ void request_reader::moved() {
     ahead_done_ = std::make_unique<notifier>(connection_->executor());
 }
 
+// A few bytes of framing are usually left over; moving them keeps the room whole, so that a message
+// that came in one piece is also read in one piece.
 void request_reader::make_room() {
-    if (begin_ == end_)
-        begin_ = end_ = 0;
-    if (begin_ > 0 && end_ == buffer_.size()) {
-        std::memmove(buffer_.data(), buffer_.data() + begin_, end_ - begin_);
-        end_ -= begin_;
+    const auto left = end_ - begin_;
+    if (begin_ > 0 && (left <= movable_rest || end_ == buffer_.size())) {
+        std::memmove(buffer_.data(), buffer_.data() + begin_, left);
         begin_ = 0;
+        end_ = left;
     }
     if (buffer_.empty())
         buffer_.resize(first_buffer);
@@ -55,12 +57,15 @@ awaitable<error_code> request_reader::fill() {
     auto got = co_await connection_->read_some(asio::buffer(buffer_.data() + end_, room));
     if (!got)
         co_return got.error();
-    end_ += *got;
-    // Twice as much next time when the peer filled all of it.
-    if (*got == room && begin_ == 0 && buffer_.size() < largest_buffer) {
-        buffer_.resize(buffer_.size() * 2);
-    }
+    received(*got);
     co_return error_code{};
+}
+
+void request_reader::received(std::size_t count) {
+    end_ += count;
+    // Twice as much next time when the peer filled all of it.
+    if (end_ == buffer_.size() && buffer_.size() < largest_buffer)
+        buffer_.resize(buffer_.size() * 2);
 }
 
 // Gives the parser what is there. Beast asks for more with need_more.
@@ -135,6 +140,43 @@ awaitable<error_code> request_reader::read_body(const body_sink& sink) {
     co_return error_code{};
 }
 
+// The hot path of a publisher: one coroutine frame for the whole body, one resumption per read.
+awaitable<error_code>
+request_reader::relay_body(const body_sink& sink, const std::function<bool()>& after_read) {
+    error_code failed;
+    if (ahead_->pending || ahead_->failed)
+        failed = co_await fill();
+    parser_->get().body() = &sink;
+    while (!failed) {
+        if (begin_ != end_) {
+            failed = parse();
+            if (failed)
+                failed = make_error_code(errc::protocol_violation);
+            if (!after_read() || failed || parser_->is_done())
+                break;
+        }
+        if (end_ - begin_ >= largest_buffer) {
+            failed = make_error_code(errc::protocol_violation);
+            break;
+        }
+        make_room();
+        const auto free = asio::buffer(buffer_.data() + end_, buffer_.size() - end_);
+        if (connection_->is_tls()) {
+            auto got = co_await connection_->read_some(free);
+            if (got)
+                received(*got);
+            else
+                failed = got.error();
+        } else {
+            auto [ec, n] = co_await connection_->socket().async_read_some(free, as_tuple);
+            received(n);
+            failed = ec;
+        }
+    }
+    parser_->get().body() = nullptr;
+    co_return failed;
+}
+
 void request_reader::watch_peer(std::function<void()> on_left) {
     ahead_->on_left = std::move(on_left);
     if (ahead_->failed) {
@@ -171,6 +213,16 @@ awaitable<void> request_reader::fill_ahead() {
 awaitable<void> request_reader::settle() {
     while (ahead_->pending)
         co_await ahead_done_->wait();
+}
+
+awaitable<void> request_reader::stop_ahead() {
+    if (!ahead_->pending)
+        co_return;
+    ahead_->on_left = nullptr;
+    connection_->cancel();
+    co_await settle();
+    if (ahead_->failed == asio::error::operation_aborted)
+        ahead_->failed = {};
 }
 
 void request_reader::unwatch_peer() {

@@ -77,6 +77,11 @@ class request_reader {
     // on.
     awaitable<error_code> read_body(const body_sink& sink);
 
+    // Reads the rest of the body: after every read `sink` gets its pieces, then `after_read` is
+    // called and may end the relay by returning false. Both outlive the call.
+    awaitable<error_code>
+    relay_body(const body_sink& sink, const std::function<bool()>& after_read);
+
     // Raw bytes received and not yet parsed: an upper bound for the next pieces.
     std::size_t buffered() const { return end_ - begin_; }
 
@@ -90,9 +95,9 @@ class request_reader {
     // peer's next bytes are waited for.
     awaitable<void> settle();
 
-    // For a connection that moves to another shard: no read may be pending.
-    bool idle() const { return !ahead_->pending; }
-
+    // Ends a background read without losing what it has received: before the connection moves to
+    // another shard.
+    awaitable<void> stop_ahead();
     void moved();
 
   private:
@@ -107,6 +112,7 @@ class request_reader {
     awaitable<error_code> fill();
     awaitable<void> fill_ahead();
     void make_room();
+    void received(std::size_t count);
     error_code parse();
 
     std::shared_ptr<stream> connection_;

@@ -80,33 +80,38 @@ void segment_upload::keep_alive_later() {
     });
 }
 
-awaitable<error_code> segment_upload::relay_once() {
-    std::shared_ptr<std::uint8_t[]> block;
-    std::size_t used = 0;
-    const http::body_sink keep = [&](std::span<const std::uint8_t> piece) {
-        received_ += piece.size();
-        if (discarding_)
-            return;
-        if (!block)
-            block = std::make_shared_for_overwrite<std::uint8_t[]>(
-                piece.size() + now_.reader().buffered()
-            );
-        std::memcpy(block.get() + used, piece.data(), piece.size());
-        used += piece.size();
-    };
-    auto failed = co_await now_.reader().read_body(keep);
-    if (keepalive_ && received_ > 0)
+void segment_upload::keep(std::span<const std::uint8_t> piece) {
+    if (received_ == 0 && keepalive_)
         keepalive_->cancel();
-    if (used > 0) {
-        counters_.bytes_in.fetch_add(used, std::memory_order_relaxed);
-        const std::span<const std::uint8_t> view(block.get(), used);
-        auto refused = channel_->append(slot_, bytes(std::move(block), view), steady_clock::now());
-        if (refused == errc::cancelled)
+    received_ += piece.size();
+    if (discarding_)
+        return;
+    if (!room_)
+        room_ = pages_.room(piece.size() + now_.reader().buffered());
+    std::memcpy(room_ + used_, piece.data(), piece.size());
+    used_ += piece.size();
+}
+
+// What one read brought becomes one block and one write to each reader.
+bool segment_upload::publish_kept() {
+    if (used_ > 0) {
+        counters_.bytes_in.fetch_add(used_, std::memory_order_relaxed);
+        auto block = pages_.commit(std::exchange(used_, 0));
+        room_ = nullptr;
+        refused_ = channel_->append(slot_, std::move(block), steady_clock::now());
+        if (refused_ == errc::cancelled) {
             discarding_ = true;
-        else if (refused)
-            co_return refused;
+            refused_ = {};
+        }
     }
-    co_return failed;
+    return !overtaken_ && !refused_;
+}
+
+awaitable<error_code> segment_upload::relay() {
+    const http::body_sink sink = [this](std::span<const std::uint8_t> piece) { keep(piece); };
+    const std::function<bool()> after_read = [this] { return publish_kept(); };
+    auto failed = co_await now_.reader().relay_body(sink, after_read);
+    co_return refused_ ? refused_ : failed;
 }
 
 http::response segment_upload::reply_fields() const {
@@ -126,8 +131,8 @@ awaitable<void> segment_upload::run() {
     else if (!now_.reader().body_done())
         keep_alive_later();
     error_code failed;
-    while (!overtaken_ && !failed && !now_.reader().body_done())
-        failed = co_await relay_once();
+    if (!overtaken_ && !now_.reader().body_done())
+        failed = co_await relay();
     finished_ = true;
     if (keepalive_)
         keepalive_->cancel();

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "http/exchange.hpp"
+#include "trickle/block_pages.hpp"
 #include "trickle/server.hpp"
 
 namespace rivulet::trickle {
@@ -27,8 +28,9 @@ class segment_upload final : private segment_watcher {
   private:
     void segment_changed() override;
     void keep_alive_later();
-    // One read from the peer, appended as one block.
-    awaitable<error_code> relay_once();
+    void keep(std::span<const std::uint8_t> piece);
+    bool publish_kept();
+    awaitable<error_code> relay();
     http::response reply_fields() const;
 
     http::exchange& now_;
@@ -37,6 +39,10 @@ class segment_upload final : private segment_watcher {
     const server_options& options_;
     server_counters& counters_;
     std::shared_ptr<asio::steady_timer> keepalive_;
+    block_pages pages_;
+    std::uint8_t* room_ = nullptr; // where the pieces of the current read go
+    std::size_t used_ = 0;
+    error_code refused_;
     std::uint64_t received_ = 0;
     bool discarding_ = false; // somebody else closed the segment: read on, throw away
     bool overtaken_ = false;  // channel or segment gone: answer at once

@@ -1,7 +1,7 @@
 #include "trickle/server.hpp"
 
-#include "http/target.hpp"
 #include "trickle/reply_pump.hpp"
+#include "trickle/request_path.hpp"
 #include "trickle/segment_upload.hpp"
 #include "trickle/server_reply.hpp"
 
@@ -14,24 +14,9 @@ using http::verb;
 server::server(channel_table& table, server_options options, logger log)
     : table_(table), options_(std::move(options)), log_(std::move(log)) {}
 
-std::optional<server::request_path> server::parse_path(std::string_view rest) {
-    const auto slash = rest.find('/');
-    auto name = http::percent_decode(rest.substr(0, slash));
-    if (!name || name->empty())
-        return std::nullopt;
-    request_path parsed{std::move(*name), std::nullopt};
-    if (slash == std::string_view::npos)
-        return parsed;
-    auto item = http::percent_decode(rest.substr(slash + 1));
-    if (!item || item->empty() || rest.find('/', slash + 1) != std::string_view::npos)
-        return std::nullopt;
-    parsed.item = std::move(*item);
-    return parsed;
-}
-
 void server::mount(http::server& front, shards& shards) {
     const auto home = [&shards](std::string_view rest) {
-        auto parsed = parse_path(rest);
+        auto parsed = parse_request_path(rest);
         return parsed ? shards.index_of(parsed->name) : shards.size();
     };
     front.stream_route(options_.base_path, home, [this](http::exchange& now) {
@@ -50,7 +35,7 @@ http::response method_not_allowed(std::string_view allowed) {
 } // namespace
 
 awaitable<void> server::handle(http::exchange& now) {
-    const auto parsed = parse_path(now.path().substr(options_.base_path.size()));
+    const auto parsed = parse_request_path(now.path().substr(options_.base_path.size()));
     const auto method = now.header().method();
     if (!parsed) {
         co_await now.reply(text_error(404, "404 page not found"));
@@ -89,12 +74,10 @@ server::refused(const hook& asked, http::exchange& now, const std::string& name)
         return text_error(500, why->message);
     const bool fits = why->status >= 400 && why->status <= 499;
     std::string text = why->message;
-    if (text.empty())
-        text = why->status > 0
-                   ? std::string(
-                         http::beast_http::obsolete_reason(static_cast<http::status>(why->status))
-                     )
-                   : "Bad Request";
+    if (text.empty() && why->status > 0)
+        text = http::beast_http::obsolete_reason(static_cast<http::status>(why->status));
+    if (text.empty() || text.starts_with('<')) // "<unknown-status>"
+        text = "Bad Request";
     return text_error(fits ? static_cast<unsigned>(why->status) : 400, text);
 }
 
@@ -258,7 +241,8 @@ awaitable<void> server::read(http::exchange& now, const std::string& name, std::
         co_await now.reply(std::move(reply));
         co_return;
     }
-    now.finished(http::after_reply::keep_alive);
+    // An unframed body (HTTP/1.0) ends with the connection, whatever the request asked for.
+    now.finished(now.chunked() ? http::after_reply::keep_alive : http::after_reply::close);
 }
 
 } // namespace rivulet::trickle
