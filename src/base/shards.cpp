@@ -24,7 +24,7 @@ std::string_view without_suffix(std::string_view name) {
 
 shards::shards(std::size_t count) {
     if (count == 0)
-        count = std::max(1u, std::thread::hardware_concurrency());
+        count = (std::max(1u, std::thread::hardware_concurrency()) + 1) / 2;
     for (std::size_t i = 0; i < count; ++i) {
         contexts_.push_back(std::make_unique<asio::io_context>(1));
         work_.push_back(asio::make_work_guard(*contexts_.back()));

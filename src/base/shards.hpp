@@ -15,7 +15,8 @@ namespace rivulet {
 
 class shards {
   public:
-    // Starts `count` threads; 0 means one per core.
+    // Starts `count` threads; 0 means one per two cores: one shard moves well over a gigabyte per
+    // second, media threads need the other half, and fewer threads wake up for fewer messages each.
     explicit shards(std::size_t count);
     // Stops the loops and joins the threads. Owners drain before: what is still pending is dropped.
     ~shards();
