@@ -94,6 +94,11 @@ class nal_range {
   public:
     explicit nal_range(byte_span annexb) : rest_(annexb) { skip_to_start(); }
 
+    // First byte of the next NAL unit, without looking for its end; nothing at the end.
+    std::optional<std::uint8_t> peek() const {
+        return rest_.empty() ? std::nullopt : std::optional(rest_.front());
+    }
+
     // The next NAL unit; empty at the end.
     byte_span next();
 

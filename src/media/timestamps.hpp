@@ -55,9 +55,14 @@ class continuous_clock {
     std::int64_t last() const { return next_; }
 
   private:
+    struct track {
+        std::optional<std::int64_t> offset;
+        std::optional<std::int64_t> last; // dts handed out
+    };
+
     std::int64_t next_;
-    std::optional<std::int64_t> offset_, old_offset_;
-    std::array<std::optional<std::int64_t>, 2> last_; // per track, adjusted
+    std::optional<std::int64_t> offset_; // the newest
+    std::array<track, 2> tracks_;
 };
 
 } // namespace rivulet::media
