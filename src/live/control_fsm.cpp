@@ -5,8 +5,8 @@
 
 namespace rivulet::live {
 
-control_fsm::control_fsm(std::optional<bytes> cached, time_point now)
-    : next_keepalive_(now + keepalive_interval) {
+control_fsm::control_fsm(std::optional<bytes> cached, time_point now, duration keepalive_every)
+    : keepalive_every_(keepalive_every), next_keepalive_(now + keepalive_every) {
     if (cached) {
         update(std::move(*cached));
         first_ = true;
@@ -38,7 +38,7 @@ control_fsm::step control_fsm::next(time_point now) {
     }
     if (now >= next_keepalive_) {
         sending_keepalive_ = true;
-        next_keepalive_ = now + keepalive_interval;
+        next_keepalive_ = now + keepalive_every_;
         return {step::kind::send, bytes::copy_of(keepalive), {}};
     }
     auto until = next_keepalive_;

@@ -26,7 +26,9 @@ class control_fsm {
     static constexpr std::size_t queued_bytes = 2 * 1024 * 1024;
 
     // The stream's cached parameters (empty: none) are the first message.
-    control_fsm(std::optional<bytes> cached, time_point now);
+    control_fsm(
+        std::optional<bytes> cached, time_point now, duration keepalive_every = keepalive_interval
+    );
 
     void update(bytes body);
 
@@ -45,6 +47,7 @@ class control_fsm {
   private:
     enum class state { open, gone, undelivered };
 
+    duration keepalive_every_;
     std::deque<bytes> queue_; // the front is being tried
     std::size_t queue_bytes_ = 0;
     bool first_ = false; // the front is the cached set, which must arrive

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <charconv>
 
 namespace rivulet::live {
 namespace {
@@ -125,9 +126,12 @@ outcome<rtmp_target> parse_rtmp_target(std::string_view text) {
         return refuse("the URL has no path; rtmp://HOST/APP/KEY is wanted");
     target.port = target.tls ? 443 : 1935;
     if (parsed->has_port()) {
-        if (parsed->port_number() == 0)
+        // port_number() of this Boost wraps around instead of failing.
+        const std::string digits(parsed->port());
+        const auto* end = digits.data() + digits.size();
+        const auto [stop, ec] = std::from_chars(digits.data(), end, target.port);
+        if (ec != std::errc() || stop != end || target.port == 0)
             return refuse("the port is not a number from 1 to 65535");
-        target.port = parsed->port_number();
     }
     return target;
 }

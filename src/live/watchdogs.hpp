@@ -31,18 +31,24 @@ class output_watchdog {
 // Events double as a sign of life: more than 30 s without one ends the job.
 class event_watchdog {
   public:
-    static constexpr auto limit = std::chrono::seconds(30);
-    static constexpr auto interval = std::chrono::seconds(10); // of the checks
+    static constexpr auto default_limit = std::chrono::seconds(30);
 
-    explicit event_watchdog(time_point now) : last_(now) {}
+    explicit event_watchdog(time_point now, duration limit = default_limit)
+        : limit_(limit), last_(now) {}
 
     void event_seen(time_point now) { last_ = now; }
 
-    bool silent(time_point now) const { return now - last_ > limit; }
+    bool silent(time_point now) const { return now - last_ > limit_; }
+
+    // How often to look: 10 s for the usual limit.
+    duration interval() const { return limit_ / 3; }
+
+    duration limit() const { return limit_; }
 
     time_point last() const { return last_; }
 
   private:
+    duration limit_;
     time_point last_;
 };
 

@@ -1,0 +1,275 @@
+#include "live/registry.hpp"
+
+#include "base/deadline.hpp"
+#include "live/on_shard.hpp"
+
+#include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/use_future.hpp>
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <deque>
+#include <future>
+#include <unordered_map>
+
+namespace rivulet::live {
+namespace {
+
+awaitable<result<std::vector<std::string>>> resolve(std::string host, std::uint16_t port) {
+    tcp::resolver resolver(co_await asio::this_coro::executor);
+    auto [ec, found] = co_await resolver.async_resolve(host, std::to_string(port), as_tuple);
+    if (ec)
+        co_return ec;
+    std::vector<std::string> addresses;
+    for (const auto& entry : found)
+        addresses.push_back(entry.endpoint().address().to_string());
+    co_return addresses;
+}
+
+} // namespace
+
+struct registry::part {
+    part(asio::io_context& c, logger log) : context(c), tasks(c.get_executor(), std::move(log)) {}
+
+    struct ended_stream {
+        stream_snapshot snapshot;
+        time_point until;
+    };
+
+    void forget_old(time_point now, std::size_t most) {
+        while (!ended.empty() && (ended.front().until < now || ended.size() > most))
+            ended.pop_front();
+    }
+
+    std::shared_ptr<stream> find_id(const std::string& id) const {
+        for (const auto& [name, one] : streams)
+            if (one->id() == id)
+                return one;
+        return nullptr;
+    }
+
+    std::shared_ptr<stream> find_name(const std::string& name) const {
+        const auto it = streams.find(name);
+        return it == streams.end() ? nullptr : it->second;
+    }
+
+    asio::io_context& context;
+    std::unordered_map<std::string, std::shared_ptr<stream>> streams;
+    std::deque<ended_stream> ended;
+    task_group tasks; // winds streams up; last, so that its coroutines go first
+};
+
+registry::registry(
+    shards& shards,
+    trickle::channel_table& channels,
+    egress::feed_table& feeds,
+    job_services jobs,
+    registry_options options,
+    logger log
+)
+    : shards_(shards), options_(std::move(options)), log_(std::move(log)),
+      jobs_(std::move(jobs)), services_{channels, feeds, jobs_, options_.segments, options_.push} {
+    for (std::size_t i = 0; i < shards_.size(); ++i)
+        parts_.push_back(std::make_unique<part>(shards_.at(i), log_));
+}
+
+registry::~registry() {
+    stop(std::chrono::seconds(1));
+}
+
+awaitable<outcome<void>> registry::check_rtmp_output(const rtmp_target& target) {
+    if (auto good = egress::check_push_url(target.url); !good)
+        co_return good.error();
+    if (options_.private_rtmp_output)
+        co_return outcome<void>();
+    const failure refused(
+        errc::unauthorized,
+        "rtmpOutput: a host of this machine or of a private network is not allowed "
+        "(-privateRtmpOutput allows it)"
+    );
+    if (is_private_host(target.host))
+        co_return refused;
+    auto found = co_await with_deadline(resolve(target.host, target.port), options_.resolve_limit);
+    if (!found)
+        co_return failure(
+            found.error(),
+            fmt::format(
+                "rtmpOutput: {} can't be resolved: {}", target.host, found.error().message()
+            )
+        );
+    for (const auto& address : *found)
+        if (is_private_host(address))
+            co_return refused;
+    co_return outcome<void>();
+}
+
+awaitable<outcome<std::shared_ptr<ingest::unit_sink>>>
+registry::admit(ingest::publish_request request, ingest::kick kick) {
+    auto& here = home(request.stream);
+    const auto refuse = [this, &request](const failure& why) {
+        log_.info("{} publisher {} was refused: {}", request.protocol, request.remote, why.detail);
+        return why;
+    };
+    auto params = parse_stream_params(request.stream, request.query);
+    if (!params)
+        co_return refuse(params.error());
+    if (params->rtmp_output) {
+        auto allowed = co_await check_rtmp_output(*params->rtmp_output);
+        if (!allowed)
+            co_return refuse(allowed.error());
+    }
+    if (stopping_)
+        co_return refuse(failure(errc::closed, "the gateway is stopping"));
+    const auto name = params->name;
+    const auto before = here.find_name(name);
+    if (before) {
+        here.streams.erase(name);
+        before->cut(job_end_cause::replaced, "replaced by a newer publisher");
+    }
+    if (count_.fetch_add(1, std::memory_order_relaxed) >= options_.max_streams) {
+        count_.fetch_sub(1, std::memory_order_relaxed);
+        co_return refuse(failure(
+            errc::too_many,
+            fmt::format("the gateway already carries its limit of {} streams", options_.max_streams)
+        ));
+    }
+    auto gone = [this, &here](stream& one) {
+        const auto it = here.streams.find(one.name());
+        // After a takeover the name belongs to the newer stream.
+        if (it == here.streams.end() || it->second.get() != &one)
+            return;
+        const auto now = steady_clock::now();
+        here.ended.push_back({one.snapshot(), now + options_.keep_ended});
+        here.forget_old(now, options_.keep_ended_count);
+        here.streams.erase(it);
+    };
+    auto over = [this] { count_.fetch_sub(1, std::memory_order_relaxed); };
+    auto made = std::make_shared<stream>(
+        here.context.get_executor(),
+        services_,
+        here.tasks,
+        std::move(*params),
+        std::move(request),
+        std::move(kick),
+        std::move(over),
+        std::move(gone)
+    );
+    if (auto opened = made->open(); !opened) {
+        count_.fetch_sub(1, std::memory_order_relaxed);
+        co_return opened.error();
+    }
+    here.streams[name] = made;
+    std::shared_ptr<ingest::unit_sink> sink = std::move(made);
+    co_return sink;
+}
+
+awaitable<bool> registry::update(std::string name, std::string body) {
+    auto work = [&here = home(name), &name, &body] {
+        const auto one = here.find_name(name);
+        if (!one || !one->has_publisher())
+            return false;
+        one->update(std::move(body));
+        return true;
+    };
+    co_return co_await on_shard(shards_.of(name), std::move(work));
+}
+
+awaitable<std::optional<std::string>> registry::stop_stream(std::string id_or_name) {
+    auto by_name = [&here = home(id_or_name), &id_or_name] {
+        const auto one = here.find_name(id_or_name);
+        if (!one || !one->has_publisher())
+            return false;
+        one->cut(job_end_cause::stopped, "stopped through the API");
+        return true;
+    };
+    if (auto stopped = co_await on_shard(shards_.of(id_or_name), std::move(by_name)); stopped)
+        co_return id_or_name;
+    for (auto& each : parts_) {
+        auto by_id = [&part = *each, &id_or_name]() -> std::optional<std::string> {
+            const auto one = part.find_id(id_or_name);
+            if (!one || !one->has_publisher())
+                return std::nullopt;
+            one->cut(job_end_cause::stopped, "stopped through the API");
+            return one->name();
+        };
+        auto name = co_await on_shard(each->context, std::move(by_id));
+        if (name)
+            co_return name;
+    }
+    co_return std::nullopt;
+}
+
+awaitable<std::optional<stream_snapshot>> registry::find(std::string id_or_name) {
+    std::optional<stream_snapshot> best;
+    // A live stream outranks one that has ended, an id outranks a name, the newer the older.
+    int best_rank = 0;
+    for (auto& each : parts_) {
+        auto look = [this, &part = *each, &id_or_name, &best, &best_rank] {
+            const auto consider = [&](const stream_snapshot& s, int base) {
+                const int rank = base + (s.stream_id == id_or_name ? 1 : 0);
+                if (rank > best_rank ||
+                    (rank == best_rank && best && s.started_ms > best->started_ms)) {
+                    best = s;
+                    best_rank = rank;
+                }
+            };
+            if (const auto one = part.find_id(id_or_name))
+                consider(one->snapshot(), 3);
+            if (const auto one = part.find_name(id_or_name))
+                consider(one->snapshot(), 3);
+            part.forget_old(steady_clock::now(), options_.keep_ended_count);
+            for (const auto& old : part.ended)
+                if (old.snapshot.stream_id == id_or_name || old.snapshot.name == id_or_name)
+                    consider(old.snapshot, 1);
+            return true;
+        };
+        co_await on_shard(each->context, std::move(look));
+    }
+    co_return best;
+}
+
+awaitable<std::vector<stream_snapshot>> registry::list() {
+    std::vector<stream_snapshot> all;
+    for (auto& each : parts_) {
+        auto collect = [&part = *each, &all] {
+            for (const auto& [name, one] : part.streams)
+                if (one->has_publisher())
+                    all.push_back(one->snapshot());
+            return true;
+        };
+        co_await on_shard(each->context, std::move(collect));
+    }
+    std::ranges::sort(all, {}, &stream_snapshot::name);
+    co_return all;
+}
+
+awaitable<void> registry::stop_part(part& on, duration limit) {
+    std::vector<std::shared_ptr<stream>> streams;
+    for (const auto& [name, one] : on.streams)
+        streams.push_back(one);
+    for (const auto& one : streams)
+        one->cut(job_end_cause::stopped, "the gateway is stopping");
+    const auto until = steady_clock::now() + limit;
+    while (on.tasks.running() > 0 && steady_clock::now() < until)
+        co_await expire_after(std::chrono::milliseconds(20));
+    on.tasks.close();
+    co_await on.tasks.join(std::chrono::seconds(1));
+    on.streams.clear();
+}
+
+void registry::stop(duration limit) {
+    if (stopped_)
+        return;
+    stopped_ = true;
+    stopping_ = true;
+    std::vector<std::future<void>> ends;
+    for (auto& each : parts_)
+        ends.push_back(
+            asio::co_spawn(each->context.get_executor(), stop_part(*each, limit), asio::use_future)
+        );
+    for (auto& end : ends)
+        end.wait();
+}
+
+} // namespace rivulet::live

@@ -1,0 +1,89 @@
+// All streams of the gateway: admits publishers, finds streams by name or id, ends them.
+// Thread: construct, start, stop and destroy from outside the shards; admit() on the home shard of
+// the name (where the doors for publishers call it); the rest from any shard.
+// Owns: the streams, a part per shard.
+#pragma once
+
+#include "base/log.hpp"
+#include "base/shards.hpp"
+#include "egress/feed_table.hpp"
+#include "ingest/source.hpp"
+#include "live/job.hpp"
+#include "live/stream.hpp"
+#include "trickle/channel_table.hpp"
+
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace rivulet::live {
+
+struct registry_options {
+    std::size_t max_streams = 1'000;
+    bool private_rtmp_output = false;              // see is_private_host
+    duration keep_ended = std::chrono::minutes(1); // the last status of a stream that is gone
+    std::size_t keep_ended_count = 200;            // per shard
+    duration resolve_limit = std::chrono::seconds(3);
+    media::segmenter_options segments;
+    egress::rtmp_push_options push;
+};
+
+class registry {
+  public:
+    registry(
+        shards& shards,
+        trickle::channel_table& channels,
+        egress::feed_table& feeds,
+        job_services jobs,
+        registry_options options,
+        logger log
+    );
+    ~registry();
+    registry(const registry&) = delete;
+    registry& operator=(const registry&) = delete;
+
+    // Decides over a publisher. A second one of the same name takes over, the first is told. Fails
+    // with a text for the publisher.
+    awaitable<outcome<std::shared_ptr<ingest::unit_sink>>>
+    admit(ingest::publish_request request, ingest::kick kick);
+
+    // By name. False when there is no such stream.
+    awaitable<bool> update(std::string name, std::string body);
+    // Ends the stream of this name or id and tells its publisher; its name, or nothing.
+    awaitable<std::optional<std::string>> stop_stream(std::string id_or_name);
+    // By id, else by name; also for a minute after the end.
+    awaitable<std::optional<stream_snapshot>> find(std::string id_or_name);
+    // Every stream that has a publisher, by name.
+    awaitable<std::vector<stream_snapshot>> list();
+
+    std::size_t count() const { return count_.load(std::memory_order_relaxed); }
+
+    // Refuses publishers, ends every stream and waits until their channels are deleted at the
+    // orchestrators. Blocks at most about `limit`; idempotent.
+    void stop(duration limit);
+
+  private:
+    struct part;
+
+    part& home(const std::string& name) { return *parts_[shards_.index_of(name)]; }
+
+    awaitable<outcome<void>> check_rtmp_output(const rtmp_target& target);
+    awaitable<void> stop_part(part& on, duration limit);
+
+    shards& shards_;
+    registry_options options_;
+    logger log_;
+    job_services jobs_;
+    stream_services services_;
+    std::atomic<std::size_t> count_{0};
+    std::atomic<bool> stopping_{false};
+    bool stopped_ = false;
+    std::vector<std::unique_ptr<part>> parts_;
+};
+
+} // namespace rivulet::live

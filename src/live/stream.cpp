@@ -1,0 +1,422 @@
+#include "live/stream.hpp"
+
+#include "base/ids.hpp"
+
+#include <fmt/core.h>
+
+#include <chrono>
+
+namespace rivulet::live {
+namespace {
+
+constexpr std::string_view mime = "video/MP2T";
+constexpr std::int64_t pts_mask = (std::int64_t{1} << 33) - 1;
+
+std::int64_t unix_ms() {
+    const auto now = std::chrono::system_clock::now().time_since_epoch();
+    return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
+}
+
+double seconds(duration d) {
+    return std::chrono::duration<double>(d).count();
+}
+
+double milliseconds(duration d) {
+    return seconds(d) * 1000;
+}
+
+// `feeds` outlives every push; the name is looked up on its home shard, where the push runs.
+awaitable<std::shared_ptr<egress::channel_feed>>
+find_in(egress::feed_table& feeds, std::string name) {
+    co_return feeds.find(name);
+}
+
+} // namespace
+
+stream::stream(
+    asio::any_io_executor executor,
+    const stream_services& services,
+    task_group& tasks,
+    stream_params params,
+    ingest::publish_request request,
+    ingest::kick kick,
+    std::function<void()> over,
+    std::function<void(stream&)> gone
+)
+    : executor_(executor), services_(services), tasks_(tasks), params_(std::move(params)),
+      request_(std::move(request)), kick_(std::move(kick)), on_over_(std::move(over)),
+      gone_(std::move(gone)), request_id_(random_hex(4)), segmenter_(services.segments),
+      output_meter_([this](auto pts) { latency_.out(pts, steady_clock::now()); }),
+      started_(steady_clock::now()), started_ms_(unix_ms()) {
+    if (params_.stream_id.empty())
+        params_.stream_id = random_hex(8);
+    log_ = logger(fmt::format("stream {} ({})", params_.name, params_.stream_id));
+    in_.protocol = request_.protocol;
+    in_.remote = request_.remote;
+}
+
+stream::~stream() = default;
+
+outcome<void> stream::open() {
+    const auto output_name = params_.name + std::string(output_suffix);
+    auto source = services_.channels.replace(params_.name, std::string(mime));
+    auto output = source ? services_.channels.replace(output_name, std::string(mime)) : source;
+    if (!output) {
+        if (source)
+            services_.channels.remove(params_.name);
+        return failure(output.error(), "no room for another stream's channels");
+    }
+    source_.emplace(*source);
+    output_.emplace(*output);
+    log_.info(
+        "{} publisher {} opened it, pipeline {}, request {}",
+        request_.protocol,
+        request_.remote,
+        params_.pipeline,
+        request_id_
+    );
+    if (params_.rtmp_output) {
+        auto find = [feeds = &services_.feeds](std::string name) {
+            return find_in(*feeds, std::move(name));
+        };
+        push_ = std::make_unique<egress::rtmp_push>(
+            executor_,
+            params_.rtmp_output->url,
+            output_name,
+            std::move(find),
+            services_.push,
+            log_.with("rtmpOutput")
+        );
+    }
+    return {};
+}
+
+// --- from the publisher --------------------------------------------------------------------------
+
+void stream::format_changed(const media::stream_format& format) {
+    if (over_)
+        return;
+    in_.format = format;
+    const auto ec = muxer_.set_format(format);
+    muxer_ready_ = !ec;
+    if (ec) {
+        report("the publisher's format can't be carried: " + ec.message());
+        return;
+    }
+    if (format.video && !job_ && !job_failed_)
+        start_job();
+}
+
+void stream::unit(media::access_unit unit) {
+    if (over_)
+        return;
+    const auto now = steady_clock::now();
+    last_unit_ = now;
+    in_.bytes += unit.data.size();
+    in_bits_.add(unit.data.size() * 8, now);
+    if (clock_.adjust(unit))
+        ++in_.clock_jumps;
+    if (unit.kind == media::track_kind::video) {
+        ++in_.video_frames;
+        in_frames_.add(1, now);
+        if (unit.keyframe) {
+            ++in_.keyframes;
+            if (last_keyframe_dts_)
+                in_.keyframe_interval_s =
+                    static_cast<double>(unit.dts - *last_keyframe_dts_) / media::clock_rate;
+            last_keyframe_dts_ = unit.dts;
+        }
+    } else {
+        ++in_.audio_frames;
+    }
+    if (!muxer_ready_) {
+        ++in_.unusable_frames;
+        return;
+    }
+    const auto decision = segmenter_.step(unit, now);
+    switch (decision.action) {
+    case media::segment_action::drop:
+        ++in_.dropped_frames;
+        break;
+    case media::segment_action::write:
+        write_unit(unit, false, now);
+        break;
+    case media::segment_action::cut_then_write:
+        write_unit(unit, true, now);
+        break;
+    case media::segment_action::end_then_drop:
+        ++in_.dropped_frames;
+        source_->end_segment();
+        report(
+            decision.reason == media::segment_reason::too_large
+                ? "a segment was ended at its size limit; set a shorter keyframe interval"
+                : "no keyframe for too long, video is dropped until the next one; set the "
+                  "encoder's keyframe interval to 2 s"
+        );
+        break;
+    }
+}
+
+void stream::write_unit(const media::access_unit& unit, bool begins_segment, time_point now) {
+    if (begins_segment)
+        muxer_.begin_segment();
+    auto packets = muxer_.write(unit);
+    if (!packets) {
+        ++in_.unusable_frames;
+        report("a frame could not be packed: " + packets.error().message());
+        return;
+    }
+    error_code ec;
+    if (begins_segment) {
+        ec = source_->begin_segment();
+        ++in_.segments;
+    }
+    if (!ec)
+        ec = source_->append(std::move(*packets));
+    if (ec == errc::too_large) {
+        segmenter_.reset(); // the next keyframe begins a new segment
+        report("a segment was ended at the channel's size limit");
+    } else if (ec) {
+        report("channel " + params_.name + ": " + ec.message());
+    }
+    if (unit.kind == media::track_kind::video)
+        latency_.in(unit.pts & pts_mask, now);
+}
+
+void stream::ended(const std::string& reason) {
+    finish(job_end_cause::input_ended, reason, job::ending::finish);
+}
+
+// --- from the API --------------------------------------------------------------------------------
+
+void stream::update(std::string body) {
+    ++updates_;
+    cached_params_ = bytes::copy_of(body);
+    log_.info("parameters replaced, {} bytes", body.size());
+    if (job_)
+        job_->update(*cached_params_);
+}
+
+void stream::cut(job_end_cause cause, const std::string& reason) {
+    if (over_) {
+        if (job_)
+            job_->hurry();
+        return;
+    }
+    finish(cause, reason, job::ending::at_once);
+    kick_(reason);
+}
+
+// --- the job -------------------------------------------------------------------------------------
+
+void stream::start_job() {
+    state_ = stream_state::starting;
+    job_request wanted;
+    wanted.offer.request_id = request_id_;
+    wanted.offer.stream_id = params_.stream_id;
+    wanted.offer.model_id = params_.pipeline;
+    wanted.offer.params = params_.params;
+    wanted.orchestrator_filter = params_.orchestrator;
+    wanted.cached_params = cached_params_;
+    job_listener& listener = *this;
+    job_ = std::make_shared<job>(
+        executor_, services_.jobs, source_->target(), std::move(wanted), listener, log_
+    );
+    job_->start();
+}
+
+void stream::job_connected(const std::string&) {
+    if (!over_)
+        state_ = stream_state::connected;
+}
+
+void stream::job_output(trickle::subscriber_item item) {
+    if (over_ && output_->target()->closed())
+        return;
+    const auto now = steady_clock::now();
+    if (item.segment_begins) {
+        if (auto ec = output_->begin_segment(); ec && ec != errc::closed)
+            report("channel " + output_->target()->name() + ": " + ec.message());
+        ++out_.segments;
+    }
+    for (auto& block : item.blocks)
+        append_output(std::move(block), now);
+    if (item.segment_ends)
+        output_->end_segment();
+}
+
+void stream::append_output(bytes block, time_point now) {
+    if (block.empty())
+        return;
+    if (out_.bytes == 0) {
+        out_.first_output_s = seconds(now - job_->started());
+        log_.info(
+            "first processed video {:.0f} ms after the job began", *out_.first_output_s * 1000
+        );
+    }
+    if (!over_)
+        state_ = stream_state::live;
+    last_output_ = now;
+    out_.bytes += block.size();
+    out_bits_.add(block.size() * 8, now);
+    const auto before = output_meter_.frames();
+    output_meter_.feed(block.view());
+    out_frames_.add(output_meter_.frames() - before, now);
+    if (auto ec = output_->append(std::move(block)); ec)
+        report("channel " + output_->target()->name() + ": " + ec.message());
+}
+
+void stream::job_event(const stream_event& event) {
+    if (event.type != "error")
+        return;
+    const auto* message = event.event.if_contains("message");
+    const auto* text = message ? message->if_string() : nullptr;
+    report("the runner says: " + (text ? std::string(*text) : std::string("error")));
+}
+
+void stream::job_trouble(const std::string& text) {
+    report(text);
+}
+
+// The seam of the orchestrator swap: a cause for which calls_for_swap() is true would start the
+// next job here, on the same channels.
+void stream::job_ended(const job_end& end) {
+    if (over_)
+        return;
+    state_ = stream_state::failed;
+    state_detail_ = end.text;
+    end_cause_ = to_string(end.cause);
+    job_failed_ = true;
+    errors_.add(end.text, unix_ms());
+    log_.warn("the job ended ({}), the source can still be watched: {}", end_cause_, end.text);
+    last_orchestrator_ = job_->status(steady_clock::now());
+    last_runner_status_ = job_->runner_status();
+    auto failed = std::move(job_);
+    close_channel(*output_);
+    tasks_.spawn("close job", close_failed_job(std::move(failed)));
+}
+
+awaitable<void> stream::close_failed_job(std::shared_ptr<job> failed) {
+    auto self = shared_from_this();
+    co_await failed->close(job::ending::at_once);
+}
+
+// --- the end -------------------------------------------------------------------------------------
+
+void stream::finish(job_end_cause cause, const std::string& reason, job::ending how) {
+    if (over_)
+        return;
+    over_ = true;
+    state_ = stream_state::ended;
+    state_detail_ = reason;
+    end_cause_ = to_string(cause);
+    ended_ms_ = unix_ms();
+    on_over_();
+    close_channel(*source_);
+    if (how == job::ending::at_once)
+        close_channel(*output_);
+    log_.info(
+        "ended after {:.1f} s: {}; {} frames in, {} out",
+        seconds(steady_clock::now() - started_),
+        reason,
+        in_.video_frames,
+        output_meter_.frames()
+    );
+    if (!tasks_.spawn("wind up", wind_up(how))) {
+        // The gateway is closing: nobody waits for the rest.
+        close_channel(*output_);
+        gone_(*this);
+    }
+}
+
+awaitable<void> stream::wind_up(job::ending how) {
+    auto self = shared_from_this();
+    if (job_)
+        co_await job_->close(how);
+    close_channel(*output_);
+    // Players and the push read what is left in the channel; it lives as long as they do.
+    if (job_) {
+        last_orchestrator_ = job_->status(steady_clock::now());
+        last_runner_status_ = job_->runner_status();
+        job_.reset();
+    }
+    gone_(*this);
+}
+
+// Readers get what is there and then the end. The name is free for the next publisher, unless that
+// one has it already.
+void stream::close_channel(trickle::channel_writer& writer) {
+    const auto& channel = writer.target();
+    if (channel->closed())
+        return;
+    writer.end_segment();
+    if (services_.channels.find(channel->name()) == channel)
+        services_.channels.remove(channel->name());
+    else
+        writer.close();
+}
+
+// --- status --------------------------------------------------------------------------------------
+
+void stream::report(const std::string& text) {
+    if (errors_.add(text, unix_ms()))
+        log_.warn("{}", text);
+}
+
+std::uint64_t stream::players_of(const std::string& channel) const {
+    for (const auto& feed : services_.feeds.live_here())
+        if (feed->name() == channel)
+            return feed->stats().subscribers;
+    return 0;
+}
+
+stream_snapshot stream::snapshot() const {
+    const auto now = steady_clock::now();
+    stream_snapshot s;
+    s.name = params_.name;
+    s.stream_id = params_.stream_id;
+    s.request_id = request_id_;
+    s.pipeline = params_.pipeline;
+    s.state = state_;
+    s.state_detail = state_detail_;
+    s.end_cause = end_cause_;
+    s.started_ms = started_ms_;
+    s.ended_ms = ended_ms_;
+    s.updates = updates_;
+    s.ingest = in_;
+    s.ingest.video_fps = in_frames_.per_second(now);
+    s.ingest.bits_per_second = in_bits_.per_second(now);
+    if (last_unit_ != time_point{})
+        s.ingest.idle_s = seconds(now - last_unit_);
+    s.orchestrator = job_ ? job_->status(now) : last_orchestrator_;
+    s.output = out_;
+    s.output.frames = output_meter_.frames();
+    s.output.fps = out_frames_.per_second(now);
+    s.output.bits_per_second = out_bits_.per_second(now);
+    if (last_output_ != time_point{})
+        s.output.idle_s = seconds(now - last_output_);
+    if (const auto figures = latency_.read()) {
+        s.output.latency_p50_ms = milliseconds(figures->p50);
+        s.output.latency_p99_ms = milliseconds(figures->p99);
+    }
+    s.source_players = players_of(params_.name);
+    s.output_players = players_of(params_.name + std::string(output_suffix));
+    if (push_) {
+        const auto pushed = push_->status();
+        // The push watches the output too, but is no player.
+        if (pushed.state == egress::push_state::publishing && s.output_players > 0)
+            --s.output_players;
+        s.pushes.push_back(
+            {pushed.target,
+             std::string(egress::to_string(pushed.state)),
+             pushed.last_error,
+             pushed.reconnects}
+        );
+    }
+    s.first_error = errors_.first();
+    s.last_errors.assign(errors_.newest().begin(), errors_.newest().end());
+    s.runner_status = job_ ? job_->runner_status() : last_runner_status_;
+    return s;
+}
+
+} // namespace rivulet::live

@@ -1,0 +1,140 @@
+// One published stream: units from the publisher become segments of channel NAME, a job turns them
+// into channel NAME-out, and /status knows how it goes.
+// Thread: the home shard of the name. Held by shared_ptr.
+// Owns: both channels' writers, the job, the RTMP output.
+#pragma once
+
+#include "base/log.hpp"
+#include "base/task_group.hpp"
+#include "egress/feed_table.hpp"
+#include "egress/rtmp_push.hpp"
+#include "ingest/source.hpp"
+#include "live/error_log.hpp"
+#include "live/job.hpp"
+#include "live/meters.hpp"
+#include "live/stream_params.hpp"
+#include "live/stream_status.hpp"
+#include "live/ts_meter.hpp"
+#include "media/segmenter.hpp"
+#include "media/timestamps.hpp"
+#include "media/ts_muxer.hpp"
+#include "trickle/channel_table.hpp"
+#include "trickle/channel_writer.hpp"
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace rivulet::live {
+
+// What all streams of a gateway share; outlives them.
+struct stream_services {
+    trickle::channel_table& channels;
+    egress::feed_table& feeds;
+    const job_services& jobs;
+    media::segmenter_options segments;
+    egress::rtmp_push_options push;
+};
+
+class stream final : public ingest::unit_sink,
+                     private job_listener,
+                     public std::enable_shared_from_this<stream> {
+  public:
+    // `tasks` of the shard run the stream's coroutines. `over` is called once, when the publisher
+    // is gone; `gone` once after that, when nothing of the stream is left.
+    stream(
+        asio::any_io_executor executor,
+        const stream_services& services,
+        task_group& tasks,
+        stream_params params,
+        ingest::publish_request request,
+        ingest::kick kick,
+        std::function<void()> over,
+        std::function<void(stream&)> gone
+    );
+    ~stream();
+
+    // Creates the channels. Fails with too_many.
+    outcome<void> open();
+
+    // From the publisher.
+    void format_changed(const media::stream_format& format) override;
+    void unit(media::access_unit unit) override;
+    void ended(const std::string& reason) override;
+
+    // Opaque bytes for the control channel; kept for the next orchestrator too.
+    void update(std::string body);
+    // Ends the stream at once and tells the publisher: by the API, by a newer publisher, at
+    // shutdown.
+    void cut(job_end_cause cause, const std::string& reason);
+
+    // False once the publisher is gone; the rest of its media may still be under way.
+    bool has_publisher() const { return !over_; }
+
+    const std::string& name() const { return params_.name; }
+
+    const std::string& id() const { return params_.stream_id; }
+
+    stream_snapshot snapshot() const;
+
+  private:
+    void job_connected(const std::string& orchestrator) override;
+    void job_output(trickle::subscriber_item item) override;
+    void job_event(const stream_event& event) override;
+    void job_trouble(const std::string& text) override;
+    void job_ended(const job_end& end) override;
+
+    void start_job();
+    void write_unit(const media::access_unit& unit, bool begins_segment, time_point now);
+    void append_output(bytes block, time_point now);
+    void report(const std::string& text);
+    void finish(job_end_cause cause, const std::string& reason, job::ending how);
+    awaitable<void> wind_up(job::ending how);
+    awaitable<void> close_failed_job(std::shared_ptr<job> failed);
+    void close_channel(trickle::channel_writer& writer);
+    std::uint64_t players_of(const std::string& channel) const;
+
+    // given
+    asio::any_io_executor executor_;
+    const stream_services& services_;
+    task_group& tasks_;
+    stream_params params_;
+    ingest::publish_request request_;
+    ingest::kick kick_;
+    std::function<void()> on_over_;
+    std::function<void(stream&)> gone_;
+    std::string request_id_;
+    logger log_;
+
+    // owned
+    std::optional<trickle::channel_writer> source_, output_;
+    std::shared_ptr<job> job_;
+    std::unique_ptr<egress::rtmp_push> push_;
+    media::continuous_clock clock_;
+    media::segmenter segmenter_;
+    media::ts_muxer muxer_;
+    ts_meter output_meter_;
+
+    // state
+    stream_state state_ = stream_state::waiting_for_media;
+    std::string state_detail_;
+    std::string end_cause_;
+    bool over_ = false;
+    bool muxer_ready_ = false;
+    bool job_failed_ = false;
+    std::optional<bytes> cached_params_;
+    std::uint64_t updates_ = 0;
+    error_log errors_;
+    ingest_status in_;
+    output_status out_;
+    std::optional<orchestrator_status> last_orchestrator_; // of a job that is gone
+    std::optional<boost::json::object> last_runner_status_;
+    rate_meter in_frames_, in_bits_, out_frames_, out_bits_;
+    latency_meter latency_;
+    std::optional<std::int64_t> last_keyframe_dts_;
+    time_point last_unit_{}, last_output_{}, started_;
+    std::int64_t started_ms_, ended_ms_ = 0;
+};
+
+} // namespace rivulet::live
