@@ -60,6 +60,11 @@ outcome<std::string> orchestrator_base(std::string_view address) {
         colon != std::string::npos && (bracket == std::string::npos || colon > bracket);
     if (!has_port)
         authority += fmt::format(":{}", default_port);
+    else if (authority.find_first_not_of("0123456789", colon + 1) != std::string::npos)
+        return failure(
+            errc::invalid_argument,
+            fmt::format("orchestrator '{}': the port is not a number", shown(text))
+        );
     auto url = fmt::format("{}://{}{}", scheme, authority, path);
     if (auto parsed = http::parse_http_url(url); !parsed || !parsed->query.empty())
         return failure(
