@@ -16,7 +16,6 @@ struct settings {
     // Gateway: addresses. "HOST:PORT"; no host means all interfaces, port 0 picks a free one.
     bool gateway = true;
     std::string http_addr = "127.0.0.1:8935";
-    std::string cli_addr = "127.0.0.1:5935";  // empty switches the private API off
     std::string rtmp_addr = "127.0.0.1:1935"; // empty switches RTMP off
     bool cors = false;
 
@@ -29,15 +28,15 @@ struct settings {
     // Gateway: live streams.
     std::int64_t max_streams = 1'000;
     duration min_seg_duration = std::chrono::seconds(1);
-    duration max_seg_duration = std::chrono::seconds(10);
-    std::uint64_t segment_bytes = 32ull << 20;
+    duration max_seg_duration = std::chrono::seconds(30);
+    std::uint64_t segment_bytes = 48ull << 20;
     duration live_out_segment_timeout{0};
     duration play_wait = std::chrono::seconds(10);
     bool private_rtmp_output = false;
 
     // Gateway: RTMP.
     std::int64_t rtmp_max_connections = 4'000;
-    std::int64_t rtmp_max_per_address = 64;
+    std::int64_t rtmp_max_per_address = 3'000;
     duration rtmp_handshake_timeout = std::chrono::seconds(10);
     duration rtmp_idle_timeout = std::chrono::seconds(30);
 

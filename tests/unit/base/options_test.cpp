@@ -406,12 +406,12 @@ TEST(listing, is_a_config_file_that_gives_the_same_values) {
     values.min_seg_duration = 1500ms;
     values.trickle_segment_bytes = 3u << 20;
     values.cors = true;
-    values.cli_addr.clear();
+    values.rtmp_addr.clear();
     values.orch_addr = {"a", "b"};
     const auto text = config_text(command::gateway, values);
     const auto again = values_of({"-config", "gw.conf"}, {}, text);
     EXPECT_EQ(config_text(command::gateway, again), text);
-    EXPECT_EQ(again.cli_addr, "");
+    EXPECT_EQ(again.rtmp_addr, "");
     EXPECT_EQ(again.min_seg_duration, duration(1500ms));
 }
 
