@@ -136,37 +136,42 @@ struct flv_ingest::impl : std::enable_shared_from_this<flv_ingest::impl> {
         return {};
     }
 
+    // What a tag is, as far as queueing and times are concerned.
+    struct tag_facts {
+        flv_push verdict = flv_push::accepted;
+        flv_packet packet = flv_packet::other;
+        bool keyframe = false;
+        std::int64_t composition_ms = 0;
+    };
+
     flv_push push(std::uint8_t type, std::uint32_t timestamp_ms, byte_span body) {
         if (ending || failed)
             return flv_push::closed;
         if (type != tag_audio && type != tag_video)
             return flv_push::accepted;
-        if (body.size() > 0xff'ffff)
-            return flv_push::malformed;
         bool video = type == tag_video;
-        bool carries_media = false, keyframe = false;
-        std::int64_t composition = 0;
-        if (auto verdict = video ? look_at_video(body, carries_media, keyframe, composition)
-                                 : look_at_audio(body, carries_media);
-            verdict != flv_push::accepted)
-            return verdict;
+        tag_facts facts = video ? look_at_video(body) : look_at_audio(body);
+        if (facts.verdict != flv_push::accepted || facts.packet == flv_packet::end_of_sequence)
+            return facts.verdict;
 
         std::int64_t ms = clock(timestamp_ms);
-        if (!may_queue(body.size(), video, carries_media, keyframe)) {
+        bool is_frame = facts.packet == flv_packet::frame;
+        if (!may_queue(body.size(), video && is_frame, facts.keyframe)) {
             ++dropped;
             return flv_push::dropped;
         }
         auto& own = clocks[video ? 0 : 1];
         if (!first_ms)
             first_ms = ms;
+        // Always a step, so that every frame has a time of its own to be recognised by.
         std::int64_t step = ms - own.real_ms.value_or(*first_ms);
         own.real_ms = ms;
-        own.shown_ms += std::clamp<std::int64_t>(step, 0, max_step_ms);
-        if (carries_media) {
+        own.shown_ms += std::clamp<std::int64_t>(step, 1, max_step_ms);
+        if (is_frame) {
             std::int64_t dts = ms * ticks_per_ms;
             std::unique_lock lock(stamps_mutex);
             auto& queue = stamps[video ? 0 : 1];
-            queue.push_back({own.shown_ms, dts + composition * ticks_per_ms, dts});
+            queue.push_back({own.shown_ms, dts + facts.composition_ms * ticks_per_ms, dts});
             if (queue.size() > max_stamps)
                 queue.pop_front();
         }
@@ -174,40 +179,41 @@ struct flv_ingest::impl : std::enable_shared_from_this<flv_ingest::impl> {
         return flv_push::accepted;
     }
 
-    flv_push
-    look_at_video(byte_span body, bool& carries_media, bool& keyframe, std::int64_t& composition) {
+    static tag_facts look_at_video(byte_span body) {
         auto header = parse_flv_video(body);
         if (!header)
-            return flv_push::malformed;
+            return {flv_push::malformed};
         if (header->enhanced || header->type != codec::h264)
-            return flv_push::unsupported;
-        bool has_payload = body.size() > header->header_bytes;
-        carries_media = header->packet == flv_packet::frame;
-        if (!has_payload || (!carries_media && header->packet != flv_packet::sequence_header))
-            return flv_push::malformed;
-        keyframe = header->keyframe;
-        composition = header->composition_time;
-        return flv_push::accepted;
+            return {flv_push::unsupported};
+        return {
+            verdict_on(header->packet, body.size(), header->header_bytes),
+            header->packet,
+            header->keyframe,
+            header->composition_time};
     }
 
-    flv_push look_at_audio(byte_span body, bool& carries_media) {
+    static tag_facts look_at_audio(byte_span body) {
         auto header = parse_flv_audio(body);
         if (!header)
-            return flv_push::malformed;
+            return {flv_push::malformed};
         if (header->enhanced || (header->type != codec::aac && header->type != codec::mp3))
-            return flv_push::unsupported;
-        bool has_payload = body.size() > header->header_bytes;
-        carries_media = header->packet == flv_packet::frame;
-        if (!has_payload || (!carries_media && header->packet != flv_packet::sequence_header))
-            return flv_push::malformed;
-        return flv_push::accepted;
+            return {flv_push::unsupported};
+        return {verdict_on(header->packet, body.size(), header->header_bytes), header->packet};
+    }
+
+    static flv_push verdict_on(flv_packet packet, std::size_t size, std::size_t header) {
+        if (packet == flv_packet::end_of_sequence)
+            return flv_push::accepted;
+        bool known = packet == flv_packet::frame || packet == flv_packet::sequence_header;
+        return known && size > header && size <= 0xff'ffff ? flv_push::accepted
+                                                           : flv_push::malformed;
     }
 
     // The queue is short unless the machine is overloaded. Then pictures go first, up to the next
     // keyframe that fits; sound and headers may use twice the room.
-    bool may_queue(std::size_t size, bool video, bool carries_media, bool keyframe) {
+    bool may_queue(std::size_t size, bool picture, bool keyframe) {
         std::size_t queued = gst_app_src_get_current_level_bytes(source.get()) + size;
-        if (!video || !carries_media)
+        if (!picture)
             return queued <= 2 * options.queue_bytes;
         if (wait_for_keyframe && !keyframe)
             return false;
@@ -342,17 +348,18 @@ struct flv_ingest::impl : std::enable_shared_from_this<flv_ingest::impl> {
             gst_bin_remove(GST_BIN_CAST(pad_bin(pad).get()), element);
         }
         to.elements.clear();
-        to.caps.reset();
         to.media = media;
 
-        const char* parser = media == "video/x-h264"   ? "h264parse"
-                             : media == "audio/mpeg/4" ? "aacparse"
-                             : media == "audio/mpeg/1" ? "mpegaudioparse"
-                                                       : nullptr;
-        const char* wanted =
-            media == "video/x-h264"   ? "video/x-h264,stream-format=byte-stream,alignment=au"
-            : media == "audio/mpeg/4" ? "audio/mpeg,mpegversion=4,stream-format=raw"
-                                      : "audio/mpeg,mpegversion=1";
+        // MP3 has no parser: it would hold the first frame until it has seen the second, and a tag
+        // carries whole frames anyway.
+        bool mp3 = media == "audio/mpeg/1";
+        const char* parser = video && media == "video/x-h264" ? "h264parse"
+                             : media == "audio/mpeg/4"        ? "aacparse"
+                             : mp3                            ? "identity"
+                                                              : nullptr;
+        const char* wanted = video ? "video/x-h264,stream-format=byte-stream,alignment=au"
+                             : mp3 ? "audio/mpeg,mpegversion=1"
+                                   : "audio/mpeg,mpegversion=4,stream-format=raw";
         auto bin = pad_bin(pad);
         auto add = [&](const char* name) {
             GstElement* element = gst_element_factory_make(name, nullptr);
@@ -494,32 +501,54 @@ struct flv_ingest::impl : std::enable_shared_from_this<flv_ingest::impl> {
             learn_audio(caps);
         }
         bytes data = map_buffer(buffer);
-        if (!times || data.empty() || !format.audio)
+        if (!times || data.empty())
             return;
-        deliver(track_kind::audio, *times, true, std::move(data));
+        if (branches[1].media == "audio/mpeg/1")
+            mp3_frames(data, *times);
+        else if (format.audio && format.audio->type == codec::aac)
+            deliver(track_kind::audio, *times, true, std::move(data));
+    }
+
+    // FLV can name three sample rates only: the frames say the true one.
+    void mp3_frames(const bytes& data, stamp times) {
+        std::size_t at = 0;
+        while (at < data.size()) {
+            auto header = mpeg_audio::parse_header(data.view().subspan(at));
+            if (!header || header->frame_size < 4 || header->frame_size > data.size() - at)
+                return;
+            audio_format now{codec::mp3, header->sample_rate, header->channels, {}};
+            if (format.audio != now) {
+                format.audio = std::move(now);
+                tell_format();
+            }
+            deliver(track_kind::audio, times, true, data.slice(at, header->frame_size));
+            times.pts = times.dts +=
+                std::int64_t(header->samples) * clock_rate / header->sample_rate;
+            at += header->frame_size;
+        }
     }
 
     void learn_audio(GstCaps* caps) {
+        if (media_of(caps) != "audio/mpeg/4")
+            return;
         const GstStructure* s = gst_caps_get_structure(caps, 0);
         audio_format now;
-        now.type = media_of(caps) == "audio/mpeg/4" ? codec::aac : codec::mp3;
+        now.type = codec::aac;
         gst_structure_get_int(s, "rate", &now.sample_rate);
         gst_structure_get_int(s, "channels", &now.channels);
-        if (now.type == codec::aac) {
-            const GValue* value = gst_structure_get_value(s, "codec_data");
-            GstBuffer* config = value ? gst_value_get_buffer(value) : nullptr;
-            if (!config)
-                return;
-            bytes data = map_buffer(config);
-            now.config.assign(data.view().begin(), data.view().end());
-            auto info = aac::parse_config(now.config);
-            if (!info)
-                return;
-            if (now.sample_rate == 0)
-                now.sample_rate = info->sample_rate;
-            if (now.channels == 0)
-                now.channels = info->channels;
-        }
+        const GValue* value = gst_structure_get_value(s, "codec_data");
+        GstBuffer* config = value ? gst_value_get_buffer(value) : nullptr;
+        if (!config)
+            return;
+        bytes data = map_buffer(config);
+        now.config.assign(data.view().begin(), data.view().end());
+        auto info = aac::parse_config(now.config);
+        if (!info)
+            return;
+        if (now.sample_rate == 0)
+            now.sample_rate = info->sample_rate;
+        if (now.channels == 0)
+            now.channels = info->channels;
         if (format.audio == now)
             return;
         format.audio = std::move(now);

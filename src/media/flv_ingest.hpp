@@ -1,5 +1,5 @@
 // FLV tags of one publisher in, parsed access units out, through a GStreamer pipeline:
-// appsrc ! flvdemux ! h264parse | aacparse | mpegaudioparse ! appsink. No frame waits for the next.
+// appsrc ! flvdemux ! h264parse | aacparse ! appsink. No frame waits for the next.
 // Video: H.264 Annex B, access-unit aligned, SPS and PPS in front of every IDR. Audio: AAC without
 // ADTS, MP3. Times are the publisher's, unwrapped to 64 bits, in 90 kHz; jumps are carried through
 // (see continuous_clock).

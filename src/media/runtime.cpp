@@ -25,7 +25,7 @@ constexpr const char* elements[] = {
     "flvdemux",
     "h264parse",
     "aacparse",
-    "mpegaudioparse",
+    "identity",
     "queue",
     "capsfilter",
     "fakesink"};
