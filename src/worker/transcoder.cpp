@@ -1,6 +1,7 @@
 #include "worker/transcoder.hpp"
 
 #include "media/h264.hpp"
+#include "worker/libav_complaint.hpp"
 
 #include <fmt/format.h>
 
@@ -33,7 +34,9 @@ transcoder::transcoder(transcoder_options options, transcoder_events events)
       demuxer_(media::ts_demuxer_events{
           .format = [](const media::stream_format&) {},
           .unit = [this](media::access_unit unit) { on_unit(std::move(unit)); }}),
-      pace_(options_.pace) {}
+      pace_(options_.pace) {
+    keep_libav_quiet();
+}
 
 transcoder::~transcoder() = default;
 

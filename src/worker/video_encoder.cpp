@@ -43,7 +43,7 @@ video_encoder::open(picture_size size, AVRational sample_aspect, const encoder_o
     av_opt_set(context.priv_data, "tune", "zerolatency", 0);
     av_opt_set_double(context.priv_data, "crf", options.quality, 0);
     av_opt_set_int(context.priv_data, "forced-idr", 1, 0);
-    av_opt_set(context.priv_data, "x264-params", "scenecut=0:open-gop=0:log-level=1", 0);
+    av_opt_set(context.priv_data, "x264-params", "scenecut=0:open-gop=0", 0);
     if (avcodec_open2(&context, codec, nullptr) < 0)
         return failure(errc::media_error, "libx264 did not open");
     return made;

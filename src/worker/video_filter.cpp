@@ -1,5 +1,7 @@
 #include "worker/video_filter.hpp"
 
+#include "worker/libav_complaint.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -30,7 +32,9 @@ using pads_ptr = std::unique_ptr<AVFilterInOut, free_pads>;
 
 constexpr int smallest = 16; // pixels; encoders need about that
 
-std::string reason(int code) {
+std::string reason(int code, const libav_complaint& complaint) {
+    if (!complaint.text().empty())
+        return complaint.text();
     char text[AV_ERROR_MAX_STRING_SIZE] = {};
     av_strerror(code, text, sizeof text);
     return text;
@@ -55,14 +59,15 @@ struct open_end {
     unsigned pad = 0;
 };
 
-outcome<open_end> add_user_filters(built_graph& into, const std::string& text) {
+outcome<open_end>
+add_user_filters(built_graph& into, const std::string& text, const libav_complaint& complaint) {
     AVFilterInOut* raw_inputs = nullptr;
     AVFilterInOut* raw_outputs = nullptr;
     const int parsed =
         avfilter_graph_parse2(into.graph.get(), text.c_str(), &raw_inputs, &raw_outputs);
     pads_ptr inputs(raw_inputs), outputs(raw_outputs);
     if (parsed < 0)
-        return refused("libavfilter does not understand the graph: " + reason(parsed));
+        return refused("libavfilter does not understand the graph: " + reason(parsed, complaint));
     if (!inputs || inputs->next || !outputs || outputs->next)
         return refused("a graph has exactly one open input and one open output");
     for (auto* pads : {inputs.get(), outputs.get()}) {
@@ -73,12 +78,13 @@ outcome<open_end> add_user_filters(built_graph& into, const std::string& text) {
     }
     const auto first = static_cast<unsigned>(inputs->pad_idx);
     if (int linked = avfilter_link(into.source, 0, inputs->filter_ctx, first); linked < 0)
-        return refused("the graph's input can't be linked: " + reason(linked));
+        return refused("the graph's input can't be linked: " + reason(linked, complaint));
     return open_end{outputs->filter_ctx, static_cast<unsigned>(outputs->pad_idx)};
 }
 
 outcome<built_graph>
 assemble(const std::string& text, const AVFrame& example, const tail_filters& tail) {
+    const libav_complaint complaint;
     built_graph built;
     built.graph.reset(avfilter_graph_alloc());
     if (!built.graph)
@@ -110,7 +116,7 @@ assemble(const std::string& text, const AVFrame& example, const tail_filters& ta
 
     open_end end{built.source, 0};
     if (!text.empty()) {
-        auto user = add_user_filters(built, text);
+        auto user = add_user_filters(built, text, complaint);
         if (!user)
             return user.error();
         end = *user;
@@ -123,9 +129,9 @@ assemble(const std::string& text, const AVFrame& example, const tail_filters& ta
         end = {next, 0};
     }
     if (int linked = avfilter_link(end.filter, end.pad, built.sink, 0); linked < 0)
-        return refused("the graph's output can't be linked: " + reason(linked));
+        return refused("the graph's output can't be linked: " + reason(linked, complaint));
     if (int ready = avfilter_graph_config(built.graph.get(), nullptr); ready < 0)
-        return refused("the graph does not fit the video: " + reason(ready));
+        return refused("the graph does not fit the video: " + reason(ready, complaint));
     return built;
 }
 
