@@ -48,7 +48,7 @@ result<channel::write_slot> channel::open_write(std::int64_t seq) {
             made.target = std::move(held);
     } else if (seq < next_ - window) {
         // Perhaps a publisher that restarted (spec 8.1, 1): only its first byte proves it.
-        made.target = std::make_shared<segment>(seq);
+        made.target = find_stale(seq);
     } else if (const auto& occupant = slot(seq); !occupant || occupant->seq() < seq) {
         made.target = install(std::make_shared<segment>(seq));
     }
@@ -63,6 +63,16 @@ void channel::reset_below(std::int64_t seq) {
             held->close();
 }
 
+segment_ptr channel::find_stale(std::int64_t seq) {
+    std::erase_if(stale_, [](const auto& held) { return held.expired(); });
+    for (const auto& weak : stale_)
+        if (auto held = weak.lock(); held && held->seq() == seq && !held->closed())
+            return held;
+    auto made = std::make_shared<segment>(seq);
+    stale_.push_back(made);
+    return made;
+}
+
 // Readers of the higher segments end, ask on, are told the new counter and follow.
 void channel::restart_at(const segment_ptr& target) {
     for (auto& held : ring_)
@@ -70,6 +80,25 @@ void channel::restart_at(const segment_ptr& target) {
             old->evict();
     install(target);
     next_ = target->seq();
+    // The restarted publisher's next segment may be waiting for its first byte already.
+    for (const auto& weak : std::exchange(stale_, {})) {
+        auto held = weak.lock();
+        if (held && held != target && !settle_stale(held))
+            stale_.push_back(held);
+    }
+}
+
+// Gives a segment that was claimed outside the ring its place in the window; false when its number
+// still lies before the window.
+bool channel::settle_stale(const segment_ptr& target) {
+    if (target->seq() < next_ - window)
+        return false;
+    const auto& occupant = slot(target->seq());
+    if (!occupant || occupant->seq() < target->seq())
+        install(target);
+    else
+        target->close(); // too late: its writer goes on and the bytes are dropped
+    return true;
 }
 
 error_code channel::append(const write_slot& to, bytes block, time_point now) {
@@ -79,8 +108,12 @@ error_code channel::append(const write_slot& to, bytes block, time_point now) {
         return make_error_code(errc::lagged);
     if (to.target->closed())
         return make_error_code(errc::cancelled);
-    if (find(to.seq) != to.target)
-        restart_at(to.target);
+    if (find(to.seq) != to.target) {
+        if (!settle_stale(to.target))
+            restart_at(to.target);
+        else if (to.target->closed())
+            return make_error_code(errc::cancelled);
+    }
     last_activity_ = now;
     if (to.target->size() + block.size() > limits_.segment_bytes) {
         to.target->close();
@@ -104,7 +137,8 @@ void channel::finish_write(const write_slot& to, time_point now) {
     last_activity_ = now;
     if (to.target->size() == 0)
         next_ = std::max(next_, to.seq + 1);
-    if (to.target->is_newest_writer(to.ticket))
+    // An older writer that outlived the newest one ends it too.
+    if (to.target->is_newest_writer(to.ticket) || to.target->writers() == 0)
         to.target->close();
 }
 
@@ -112,9 +146,9 @@ std::optional<time_point> channel::abort_write(const write_slot& to, time_point 
     if (!to.target)
         return std::nullopt;
     to.target->remove_writer();
-    // Nothing was sent: as if the writer had never come.
-    if (to.target->closed() || to.target->size() == 0 || to.target->writers() > 0)
+    if (closed_ || to.target->closed() || to.target->writers() > 0 || find(to.seq) != to.target)
         return std::nullopt;
+    std::erase_if(orphans_, [&](const orphan& lost) { return lost.target == to.target; });
     orphans_.push_back({to.target, now});
     return now + retry_window;
 }
@@ -125,7 +159,11 @@ std::optional<time_point> channel::close_orphans(time_point now) {
     std::erase_if(orphans_, [&](const orphan& lost) {
         if (lost.target->closed() || lost.target->writers() > 0)
             return true;
-        const bool overtaken = next_ > lost.target->seq() + 1;
+        const bool empty = lost.target->size() == 0;
+        const bool overtaken = next_ > lost.target->seq() + (empty ? 0 : 1);
+        // An idle writer that left is no news: the number is still the next one to come.
+        if (empty && !overtaken)
+            return false;
         const auto due = lost.since + (overtaken ? duration(retry_window) : duration(retry_limit));
         if (now >= due) {
             lost.target->close();
@@ -144,8 +182,6 @@ bool channel::being_written() const {
 }
 
 result<segment_ptr> channel::open_read(std::int64_t seq) {
-    if (closed_)
-        return make_error_code(errc::closed);
     std::size_t readers = 0;
     for (const auto& held : ring_)
         readers += held ? held->watchers() : 0;
@@ -155,7 +191,11 @@ result<segment_ptr> channel::open_read(std::int64_t seq) {
         seq = next_;
     else if (seq < 0) // -N: the newest begun one and N-2 before it (spec 8.3)
         seq = std::max({next_ + seq + 1, oldest(), std::int64_t{0}});
-    if (auto held = find(seq))
+    const auto held = find(seq);
+    // What was written before the end is still to be had by those who know the channel.
+    if (closed_ && (!held || held->size() == 0))
+        return make_error_code(errc::closed);
+    if (held)
         return held;
     if (seq == next_ || (seq == 1 && next_ == 0) || (seq == 0 && next_ == 0))
         return install(std::make_shared<segment>(seq));

@@ -72,8 +72,8 @@ class channel {
     // The writer vanished in the middle: the segment stays open for a retry. Returns when
     // close_orphans() is due, if ever.
     std::optional<time_point> abort_write(const write_slot& to, time_point now);
-    // Ends segments whose writer vanished and did not come back: after retry_limit, or after
-    // retry_window once a newer segment has data. Returns when to call again.
+    // Ends segments whose writer vanished and did not come back: after retry_limit when they have
+    // data, or after retry_window once a newer segment has some. Returns when to call again.
     std::optional<time_point> close_orphans(time_point now);
 
     static constexpr auto retry_window = std::chrono::seconds(1);
@@ -84,7 +84,8 @@ class channel {
 
     // --- reading -----------------------------------------------------------------------------
     // The segment to read for `seq` (seq_next, seq_newest, -N, or a number), created ahead when it
-    // is the next one. Fails with sequence_not_found, invalid_argument, closed, too_many (readers).
+    // is the next one. A closed channel still gives what it holds. Fails with sequence_not_found,
+    // closed, too_many (readers).
     result<segment_ptr> open_read(std::int64_t seq);
 
     // --- ending ------------------------------------------------------------------------------
@@ -102,7 +103,9 @@ class channel {
     segment_ptr& slot(std::int64_t seq) { return ring_[static_cast<std::size_t>(seq % window)]; }
 
     segment_ptr find(std::int64_t seq) const;
+    segment_ptr find_stale(std::int64_t seq);
     segment_ptr install(segment_ptr made);
+    bool settle_stale(const segment_ptr& target);
     void restart_at(const segment_ptr& target);
     std::int64_t oldest() const;
 
@@ -115,6 +118,8 @@ class channel {
     time_point last_activity_;
     std::array<segment_ptr, window> ring_;
     std::vector<orphan> orphans_;
+    // Claimed by writers of long gone numbers, outside the ring until their first byte.
+    std::vector<std::weak_ptr<segment>> stale_;
 };
 
 using channel_ptr = std::shared_ptr<channel>;

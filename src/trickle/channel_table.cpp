@@ -133,23 +133,28 @@ void channel_table::sweep(part& swept, time_point now) {
 void channel_table::stop() {
     if (std::exchange(stopped_, true))
         return;
-    std::vector<std::future<void>> done;
-    for (std::size_t i = 0; i < parts_.size(); ++i) {
-        std::packaged_task<void()> end([this, held = parts_[i]] {
-            held->stopped = true;
-            held->sweep_timer.cancel();
-            while (!held->channels.empty()) {
-                // A copy: remove() looks the name up while it erases it.
-                const auto name = held->channels.begin()->first;
-                remove(name);
-            }
-            held->feed.reset();
-        });
-        done.push_back(end.get_future());
-        asio::post(shards_.at(i), std::move(end));
+    // Twice: the changefeed goes last, so that it tells of every other channel's end.
+    for (const bool feed_too : {false, true}) {
+        std::vector<std::future<void>> done;
+        for (std::size_t i = 0; i < parts_.size(); ++i) {
+            std::packaged_task<void()> end([this, feed_too, held = parts_[i]] {
+                held->stopped = true;
+                held->sweep_timer.cancel();
+                std::vector<std::string> names;
+                for (const auto& [name, ending] : held->channels)
+                    if (feed_too || name != feed_name)
+                        names.push_back(name);
+                for (const auto& name : names)
+                    remove(name);
+                if (feed_too)
+                    held->feed.reset();
+            });
+            done.push_back(end.get_future());
+            asio::post(shards_.at(i), std::move(end));
+        }
+        for (auto& each : done)
+            each.wait();
     }
-    for (auto& each : done)
-        each.wait();
 }
 
 } // namespace rivulet::trickle

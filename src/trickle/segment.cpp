@@ -1,6 +1,7 @@
 #include "trickle/segment.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace rivulet::trickle {
 
@@ -49,14 +50,16 @@ std::size_t segment::watchers() const {
            static_cast<std::size_t>(std::count(watchers_.begin(), watchers_.end(), nullptr));
 }
 
-// A watcher may leave, and others may come, from inside the call.
+// A watcher may leave, others may come, and the segment may change from inside the call.
 void segment::wake() {
+    changed_ = true;
     if (waking_)
         return;
     waking_ = true;
-    for (std::size_t i = 0; i < watchers_.size(); ++i)
-        if (watchers_[i])
-            watchers_[i]->segment_changed();
+    while (std::exchange(changed_, false))
+        for (std::size_t i = 0; i < watchers_.size(); ++i)
+            if (watchers_[i])
+                watchers_[i]->segment_changed();
     waking_ = false;
     std::erase(watchers_, nullptr);
 }

@@ -72,6 +72,7 @@ class segment {
     std::vector<bytes> blocks_;
     std::vector<segment_watcher*> watchers_; // null: left while being called
     bool waking_ = false;
+    bool changed_ = false; // again, while being told
 };
 
 using segment_ptr = std::shared_ptr<segment>;

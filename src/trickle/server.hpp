@@ -55,13 +55,6 @@ class server {
     const server_counters& counters() const { return counters_; }
 
   private:
-    struct request_path {
-        std::string name;
-        std::optional<std::string> item; // "next", a number, or nothing
-    };
-
-    static std::optional<request_path> parse_path(std::string_view rest);
-
     awaitable<void> handle(http::exchange& now);
     awaitable<void> create(http::exchange& now, const std::string& name);
     awaitable<void> remove(http::exchange& now, const std::string& name);

@@ -1,7 +1,5 @@
 #include "trickle/server_reply.hpp"
 
-#include <charconv>
-
 namespace rivulet::trickle {
 
 http::response text_error(unsigned status, std::string_view text) {
@@ -23,18 +21,6 @@ void add(http::response& to, std::string_view name, std::string_view value) {
 
 void add(http::response& to, std::string_view name, std::int64_t value) {
     to.headers.emplace_back(name, std::to_string(value));
-}
-
-std::optional<std::int64_t> parse_seq(std::string_view text) {
-    if (text.starts_with('+'))
-        text.remove_prefix(1);
-    if (text.starts_with("+") || text.starts_with("-+"))
-        return std::nullopt;
-    std::int64_t value = 0;
-    const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (ec != std::errc{} || end != text.data() + text.size())
-        return std::nullopt;
-    return value;
 }
 
 } // namespace rivulet::trickle

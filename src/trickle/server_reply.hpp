@@ -5,7 +5,6 @@
 #include "http/message.hpp"
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <string_view>
 
@@ -25,7 +24,5 @@ http::response text_error(unsigned status, std::string_view text);
 http::response empty_ok();
 void add(http::response& to, std::string_view name, std::string_view value);
 void add(http::response& to, std::string_view name, std::int64_t value);
-// Optional sign and decimal digits, 64 bits: "+3", "007", "-1".
-std::optional<std::int64_t> parse_seq(std::string_view text);
 
 } // namespace rivulet::trickle
