@@ -32,11 +32,7 @@ connection::~connection() {
 }
 
 void connection::close_soon(bool idle_only) {
-    // Called under the owner's guard while *this is registered; it may be dying all the same.
-    auto self = weak_from_this().lock();
-    if (!self)
-        return;
-    asio::post(owner_->shards_.at(shard_), [self, idle_only] {
+    asio::post(owner_->shards_.at(shard_), [self = shared_from_this(), idle_only] {
         if (self->owner_->shards_.current() != self->shard_)
             return self->close_soon(idle_only); // it moved meanwhile
         if (!idle_only || !self->answering_)
@@ -114,6 +110,8 @@ awaitable<connection::next> connection::answer(std::shared_ptr<connection> self)
         const auto home = streaming->home(path.substr(streaming->prefix.size()));
         if (home != shard_ && home < owner_->shards_.size()) {
             auto executor = owner_->shards_.at(home).get_executor();
+            // A request that was pipelined behind a GET finds the read-ahead still running.
+            co_await reader_.stop_ahead();
             io_->move_to(executor);
             reader_.moved();
             shard_ = home;

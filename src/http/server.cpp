@@ -159,9 +159,16 @@ void server::impl::remove(connection* c) {
 }
 
 void server::impl::close_connections(bool idle_only) {
-    const std::lock_guard lock(guard);
-    for (auto* c : open)
-        c->close_soon(idle_only);
+    // The last reference to a connection must not die under the guard: its destructor takes it.
+    std::vector<std::shared_ptr<connection>> alive;
+    {
+        const std::lock_guard lock(guard);
+        for (auto* c : open)
+            if (auto held = c->weak_from_this().lock())
+                alive.push_back(std::move(held));
+    }
+    for (const auto& each : alive)
+        each->close_soon(idle_only);
 }
 
 void server::impl::stop(duration drain) {
