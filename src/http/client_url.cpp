@@ -3,6 +3,8 @@
 #include <boost/url/parse.hpp>
 #include <boost/url/url_view.hpp>
 
+#include <charconv>
+
 namespace rivulet::http {
 
 std::string http_url::endpoint() const {
@@ -42,8 +44,9 @@ outcome<http_url> parse_http_url(std::string_view text) {
     if (made.host.empty())
         return failure(errc::invalid_argument, "the address has no host");
     if (view.has_port() && !std::string_view(view.port()).empty()) {
-        made.port = view.port_number();
-        if (made.port == 0)
+        const std::string_view digits(view.port());
+        const auto end = digits.data() + digits.size();
+        if (std::from_chars(digits.data(), end, made.port).ec != std::errc{} || made.port == 0)
             return failure(errc::invalid_argument, "the port must be a number from 1 to 65535");
     } else {
         made.port = made.secure ? 443 : 80;

@@ -53,9 +53,10 @@ struct publisher::impl : std::enable_shared_from_this<publisher::impl> {
           tasks(ex, log), numbered(ex) {}
 
     void perform(const publisher_actions& actions);
-    awaitable<void>
-    run_post(std::shared_ptr<impl> self, publisher_action action, unsigned generation);
-    awaitable<void> ask_next(std::shared_ptr<impl> self);
+    awaitable<void> run_post(
+        [[maybe_unused]] std::shared_ptr<impl> self, publisher_action action, unsigned generation
+    );
+    awaitable<void> ask_next([[maybe_unused]] std::shared_ptr<impl> self);
     awaitable<outcome<void>> write(post_id id, std::vector<bytes> blocks, bool last);
     awaitable<outcome<void>> finish(post_id id);
     awaitable<outcome<void>> drop(post_id id);
@@ -148,7 +149,7 @@ void publisher::impl::keep(http::connection_ptr connection) {
 
 // Opens a POST, then waits for the server's word on it, however long its body takes.
 awaitable<void> publisher::impl::run_post(
-    std::shared_ptr<impl> self, publisher_action action, unsigned generation
+    [[maybe_unused]] std::shared_ptr<impl> self, publisher_action action, unsigned generation
 ) {
     const auto id = action.post;
     if (!current(id, generation))
@@ -208,12 +209,12 @@ awaitable<void> publisher::impl::run_post(
             reply.body = first_line(std::move(*text));
     }
     posts.at(id)->connection.reset();
+    keep(std::move(connection)); // first: the next POST may take it
     perform(fsm.replied(id, std::move(reply)));
-    keep(std::move(connection));
     announce(id);
 }
 
-awaitable<void> publisher::impl::ask_next(std::shared_ptr<impl> self) {
+awaitable<void> publisher::impl::ask_next([[maybe_unused]] std::shared_ptr<impl> self) {
     auto reply = co_await http::fetch(
         options.client,
         http::verb::get,

@@ -46,7 +46,7 @@ struct publisher_relay::impl : std::enable_shared_from_this<publisher_relay::imp
           target(ex, std::move(url), std::move(options), log), tasks(ex, log), idle(ex) {}
 
     awaitable<void> run(std::shared_ptr<impl> self);
-    awaitable<void> upload(std::shared_ptr<impl> self, segment_ptr from);
+    awaitable<void> upload([[maybe_unused]] std::shared_ptr<impl> self, segment_ptr from);
     awaitable<outcome<void>> send_all(publisher::segment_ptr to, segment_ptr from);
     void finish(failure why);
     void abandon();
@@ -110,7 +110,8 @@ awaitable<void> publisher_relay::impl::run(std::shared_ptr<impl> self) {
         ++total.begun;
         if (listener)
             listener->segment_begun(next->seq());
-        tasks.spawn("segment " + std::to_string(next->seq()), upload(self, std::move(next)));
+        auto name = "segment " + std::to_string(next->seq());
+        tasks.spawn(std::move(name), upload(self, std::move(next)));
     }
     while (!over && policy.in_flight() > 0)
         co_await idle.wait();
@@ -141,7 +142,8 @@ publisher_relay::impl::send_all(publisher::segment_ptr to, segment_ptr from) {
     }
 }
 
-awaitable<void> publisher_relay::impl::upload(std::shared_ptr<impl> self, segment_ptr from) {
+awaitable<void>
+publisher_relay::impl::upload([[maybe_unused]] std::shared_ptr<impl> self, segment_ptr from) {
     const auto id = from->seq();
     auto taken = co_await target.next_segment();
     publisher::segment_ptr to;

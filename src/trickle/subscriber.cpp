@@ -42,8 +42,8 @@ struct subscriber::impl : std::enable_shared_from_this<subscriber::impl> {
     using get_ptr = std::shared_ptr<one_get>;
 
     impl(asio::any_io_executor ex, std::string text, subscriber_options o, logger l)
-        : executor(ex), options(std::move(o)), log(std::move(l)), fsm(options.start),
-          tasks(ex, log), changed(ex), alarm(ex) {
+        : executor(ex), options(std::move(o)), log(std::move(l)),
+          fsm(options.start, options.refresh), tasks(ex, log), changed(ex), alarm(ex) {
         auto parsed = http::parse_http_url(text);
         if (parsed)
             url = std::move(*parsed);
@@ -55,8 +55,9 @@ struct subscriber::impl : std::enable_shared_from_this<subscriber::impl> {
     void end(failure why);
     void keep(http::connection_ptr connection);
     http::connection_ptr take_kept();
-    awaitable<void> run_get(std::shared_ptr<impl> self, subscriber_action action, get_ptr get);
-    awaitable<void> watch_time(std::shared_ptr<impl> self);
+    awaitable<void>
+    run_get([[maybe_unused]] std::shared_ptr<impl> self, subscriber_action action, get_ptr get);
+    awaitable<void> watch_time([[maybe_unused]] std::shared_ptr<impl> self);
     awaitable<outcome<subscriber_item>> read();
     awaitable<outcome<subscriber_message>> read_message(std::size_t max);
 
@@ -116,8 +117,9 @@ void subscriber::impl::keep(http::connection_ptr connection) {
 }
 
 // Opens a GET and waits for its head, which may take minutes. The body is read by read().
-awaitable<void>
-subscriber::impl::run_get(std::shared_ptr<impl> self, subscriber_action action, get_ptr get) {
+awaitable<void> subscriber::impl::run_get(
+    [[maybe_unused]] std::shared_ptr<impl> self, subscriber_action action, get_ptr get
+) {
     if (get->gone)
         co_return;
     http::connection_ptr connection;
@@ -180,7 +182,7 @@ subscriber::impl::run_get(std::shared_ptr<impl> self, subscriber_action action, 
 }
 
 // Asks waiting GETs anew when their time has come.
-awaitable<void> subscriber::impl::watch_time(std::shared_ptr<impl> self) {
+awaitable<void> subscriber::impl::watch_time([[maybe_unused]] std::shared_ptr<impl> self) {
     while (!ended) {
         const auto until = fsm.deadline();
         if (until > steady_clock::now()) {

@@ -19,6 +19,7 @@ namespace rivulet::trickle {
 struct subscriber_options {
     http::client_options client;
     std::int64_t start = -1; // -1 the next segment, -2 the newest begun one, or a number
+    duration refresh = std::chrono::seconds(20); // a GET that waits is asked anew
     // From a segment's head to its end; a longer one fails with timed_out and is read again.
     duration segment_timeout = duration::max();
 

@@ -191,7 +191,7 @@ time_point subscriber_fsm::deadline() const {
     const auto& newest = waiting_.back();
     if (!newest.sent_at)
         return time_point::max(); // connecting has a limit of its own
-    return *newest.sent_at + (waiting_.size() > 1 ? overlap : refresh);
+    return *newest.sent_at + (waiting_.size() > 1 ? overlap : refresh_);
 }
 
 subscriber_actions subscriber_fsm::tick(time_point now) {

@@ -40,14 +40,15 @@ struct get_reply {
 
 class subscriber_fsm {
   public:
-    static constexpr duration refresh = std::chrono::seconds(20);
+    static constexpr duration usual_refresh = std::chrono::seconds(20);
     // Old and new GET live side by side for this long, so that a reply under way is not lost.
     static constexpr duration overlap = std::chrono::seconds(1);
     // For the rest of a head whose first bytes are there.
     static constexpr duration head_limit = std::chrono::seconds(10);
     static constexpr unsigned max_connect_failures = 6;
 
-    explicit subscriber_fsm(std::int64_t start) : position_(start) {}
+    explicit subscriber_fsm(std::int64_t start, duration refresh = usual_refresh)
+        : refresh_(refresh), position_(start) {}
 
     // What read() finds: a segment to take bytes from, a failure to return, or nothing yet.
     struct status {
@@ -106,6 +107,7 @@ class subscriber_fsm {
     request* find(get_id get);
     void promote(subscriber_actions& out);
 
+    duration refresh_;
     std::int64_t position_;
     std::int64_t skip_seq_ = -1;
     std::uint64_t skip_ = 0;       // bytes of skip_seq_ that were delivered before a break
