@@ -108,6 +108,9 @@ TEST(trickle_client_server, what_one_publishes_the_other_reads_byte_for_byte) {
             }
             auto done = co_await (*segment)->finish();
             EXPECT_TRUE(done) << done.error().detail;
+            // Segments come at the pace of live video, not of a loop: the window is five.
+            for (int i = 0; i < 1000 && !got.count(seq); ++i)
+                co_await sleep_for(1ms);
         }
         auto closed = co_await out->close();
         EXPECT_TRUE(closed) << closed.error().detail;
@@ -354,6 +357,8 @@ TEST(trickle_client_server, a_relayed_channel_arrives_whole) {
                     co_await sleep_for(2ms);
             }
             writer.end_segment();
+            for (int i = 0; i < 1000 && got.size() + 2000 < sent.size(); ++i)
+                co_await sleep_for(1ms);
         }
         (*source)->close();
         for (int i = 0; i < 200 && listener.ended.empty(); ++i)
