@@ -253,7 +253,8 @@ awaitable<void> job::finish(std::shared_ptr<job> self) {
     events_->close();
     for (const auto& channel : {input_, out, control_, events})
         channels_.remove(channel);
-    place_.release();
+    if (runner_->idle()) // else the place stays taken until the thread comes back
+        place_.release();
     if (auto told = std::exchange(on_ended_, nullptr))
         told(self);
 }

@@ -7,6 +7,7 @@
 #include "worker/passthrough_runner.hpp"
 #include "worker/transcode_runner.hpp"
 
+#include <boost/asio/detached.hpp>
 #include <boost/json/array.hpp>
 
 #include <algorithm>
@@ -69,6 +70,7 @@ struct orchestrator::impl : std::enable_shared_from_this<orchestrator::impl> {
     std::condition_variable ended;
     std::map<std::string, std::shared_ptr<job>> running;
     std::vector<std::shared_ptr<job>> stuck; // ended, but a thread is still inside a frame
+    bool stopping = false;
 
     bool offers(const std::string& model) const {
         return std::find(options.models.begin(), options.models.end(), model) !=
@@ -112,6 +114,8 @@ struct orchestrator::impl : std::enable_shared_from_this<orchestrator::impl> {
             std::make_shared<job>(home, channels, std::move(settings), std::move(place), job_log);
         {
             const std::lock_guard lock(guard);
+            if (stopping)
+                co_return make_error_code(errc::closed);
             running.emplace(id, made);
         }
         job::make_runner make = [&](std::weak_ptr<runner_host> host) {
@@ -119,7 +123,9 @@ struct orchestrator::impl : std::enable_shared_from_this<orchestrator::impl> {
         };
         job::on_ended told = [self = shared_from_this(), home](const std::shared_ptr<job>& which) {
             // In a later turn: the job is still inside its own coroutine.
-            asio::post(home, [self, which]() mutable { self->forget(std::move(which)); });
+            asio::post(home, [self, home, which]() mutable {
+                self->forget(home, std::move(which));
+            });
         };
         const auto failed = made->start(make, std::move(told));
         if (failed) {
@@ -130,12 +136,32 @@ struct orchestrator::impl : std::enable_shared_from_this<orchestrator::impl> {
         co_return failed;
     }
 
-    void forget(std::shared_ptr<job> which) {
+    void forget(asio::any_io_executor home, std::shared_ptr<job> which) {
         const std::lock_guard lock(guard);
         running.erase(which->id());
-        if (!which->idle())
+        if (!which->idle()) {
+            log.warn("job {}: its thread is still inside a picture", which->id());
+            asio::co_spawn(home, bury(shared_from_this(), which), asio::detached);
             stuck.push_back(std::move(which));
+        }
         ended.notify_all();
+    }
+
+    // Lets go of a stuck job once its thread has come back.
+    static awaitable<void> bury(std::shared_ptr<impl> self, std::weak_ptr<job> which) {
+        asio::steady_timer timer(co_await asio::this_coro::executor);
+        for (;;) {
+            timer.expires_after(std::chrono::seconds(1));
+            co_await timer.async_wait(as_tuple);
+            const auto held = which.lock();
+            if (!held)
+                co_return;
+            if (held->idle()) {
+                const std::lock_guard lock(self->guard);
+                std::erase(self->stuck, held);
+                co_return;
+            }
+        }
     }
 
     awaitable<http::response> accept(const http::request& request) {
@@ -159,6 +185,10 @@ struct orchestrator::impl : std::enable_shared_from_this<orchestrator::impl> {
         auto starting = start_job(std::move(*asked), id, std::move(*place));
         const auto failed =
             co_await asio::co_spawn(threads.of(id), std::move(starting), asio::use_awaitable);
+        if (failed == errc::too_many || failed == errc::closed)
+            co_return plain(
+                http::status::service_unavailable, "insufficient capacity: " + failed.message()
+            );
         if (failed)
             co_return plain(
                 http::status::internal_server_error, "the job did not start: " + failed.message()
@@ -225,6 +255,7 @@ struct orchestrator::impl : std::enable_shared_from_this<orchestrator::impl> {
     void stop(duration limit) {
         ledger.close();
         std::unique_lock lock(guard);
+        stopping = true;
         for (const auto& [id, each] : running)
             asio::post(threads.of(id), [which = each, limit] {
                 which->end_within("the worker stops", limit);

@@ -174,10 +174,7 @@ bool transcoder::prepare_filter(const AVFrame& frame) {
 }
 
 outcome<void> transcoder::switch_graph(const filter_graph& graph) {
-    std::optional<picture_size> size;
-    if (encoder_)
-        size = encoder_->size();
-    auto built = video_filter::build(graph, *example_, size, options_.limit);
+    auto built = video_filter::build(graph, *example_, output_size_, options_.limit);
     if (!built)
         return built.error();
     if (filter_)
@@ -207,12 +204,11 @@ void transcoder::on_filtered(frame_ptr frame) {
         return;
     }
     if (!encoder_) {
-        auto opened = video_encoder::open(
-            {frame->width, frame->height}, frame->sample_aspect_ratio, options_.encoder
-        );
+        auto opened = video_encoder::open(*frame, options_.encoder);
         if (!opened)
             return give_up(opened.error().detail);
         encoder_ = std::move(*opened);
+        output_size_ = picture_size{frame->width, frame->height};
     }
     encoded_pts_ = frame->pts;
     const bool idr = idr_wanted_ && frame->pts >= *idr_wanted_;
@@ -229,13 +225,7 @@ void transcoder::restart_clock() {
     if (filter_)
         filter_->drain([this](frame_ptr made) { on_filtered(std::move(made)); });
     filter_.reset();
-    // A fresh encoder takes any time; the next filter is scaled to the size of the old one.
-    if (encoder_) {
-        auto opened = video_encoder::open(encoder_->size(), {1, 1}, options_.encoder);
-        if (!opened)
-            return give_up(opened.error().detail);
-        encoder_ = std::move(*opened);
-    }
+    encoder_.reset(); // a fresh one takes any time
     last_pts_.reset();
     encoded_pts_.reset();
     idr_pts_.reset();
@@ -278,8 +268,8 @@ bool transcoder::update_output_format(const media::access_unit* keyframe) {
     if (keyframe) {
         media::video_format video;
         video.type = media::codec::h264;
-        video.width = encoder_->size().width;
-        video.height = encoder_->size().height;
+        video.width = output_size_->width;
+        video.height = output_size_->height;
         const auto sets = media::h264::find_parameter_sets(keyframe->data.view());
         video.sps = to_vector(sets.sps);
         video.pps = to_vector(sets.pps);

@@ -92,6 +92,7 @@ class transcoder {
     std::optional<video_decoder> decoder_;
     std::optional<video_filter> filter_;
     std::optional<video_encoder> encoder_;
+    std::optional<picture_size> output_size_; // fixed by the first picture
     media::ts_muxer muxer_;
     pace_keeper pace_;
 

@@ -9,13 +9,12 @@ extern "C" {
 
 namespace rivulet::worker {
 
-outcome<video_encoder>
-video_encoder::open(picture_size size, AVRational sample_aspect, const encoder_options& options) {
+outcome<video_encoder> video_encoder::open(const AVFrame& example, const encoder_options& options) {
+    const picture_size size{example.width, example.height};
     const auto* codec = avcodec_find_encoder_by_name("libx264");
     if (!codec)
         return failure(errc::unsupported, "this FFmpeg has no libx264");
     video_encoder made;
-    made.size_ = size;
     made.context_.reset(avcodec_alloc_context3(codec));
     made.packet_.reset(av_packet_alloc());
     if (!made.context_ || !made.packet_)
@@ -27,7 +26,10 @@ video_encoder::open(picture_size size, AVRational sample_aspect, const encoder_o
     context.pix_fmt = AV_PIX_FMT_YUV420P;
     context.time_base = {1, static_cast<int>(media::clock_rate)};
     context.framerate = {options.frame_rate_hint, 1};
-    context.sample_aspect_ratio = sample_aspect;
+    context.sample_aspect_ratio = example.sample_aspect_ratio;
+    context.color_primaries = example.color_primaries;
+    context.color_trc = example.color_trc;
+    context.colorspace = example.colorspace;
     context.thread_count = 1;
     context.max_b_frames = 0;
     context.gop_size = 1 << 20; // keyframes come from the caller

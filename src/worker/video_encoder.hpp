@@ -19,20 +19,17 @@ struct encoder_options {
 
 class video_encoder {
   public:
-    static outcome<video_encoder>
-    open(picture_size size, AVRational sample_aspect, const encoder_options& options = {});
+    // For pictures like `example`: its size, sample aspect and colours.
+    static outcome<video_encoder> open(const AVFrame& example, const encoder_options& options = {});
 
     using unit_sink = std::function<void(media::access_unit)>;
 
     // PTS must rise from picture to picture.
     error_code encode(frame_ptr frame, bool force_idr, const unit_sink& sink);
 
-    picture_size size() const { return size_; }
-
   private:
     video_encoder() = default;
 
-    picture_size size_;
     media::av_ptr<AVCodecContext> context_;
     media::av_ptr<AVPacket> packet_;
 };

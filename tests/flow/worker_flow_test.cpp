@@ -439,6 +439,20 @@ TEST_F(worker_flow, stops_with_jobs_running) {
     EXPECT_EQ(node_->channels().size(), 0u);
 }
 
+TEST_F(worker_flow, does_not_wait_for_a_backlog_when_it_must_stop_now) {
+    start();
+    const auto before = threads_of_this_process();
+    const auto id =
+        new_job("avfilter", {{"graph", "scale=1280:720,geq=lum='mod(X*Y+hypot(X,Y),255)'"}});
+    for (const auto& segment : plain_clip().segments)
+        publish(id, segment);
+    const auto began = steady_clock::now();
+    node_->stop(1ms);
+    EXPECT_LT(steady_clock::now() - began, 5s);
+    EXPECT_TRUE(eventually([&] { return threads_of_this_process() == before; }));
+    EXPECT_EQ(node_->jobs(), 0u);
+}
+
 TEST_F(worker_flow, shows_its_jobs) {
     start();
     EXPECT_EQ(json::parse(ask(port_, "GET", "/health").body).at("status"), "IDLE");
