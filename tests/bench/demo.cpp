@@ -11,7 +11,6 @@
 #include <boost/json/serialize.hpp>
 #include <fmt/core.h>
 
-#include <cmath>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -205,15 +204,19 @@ class demo {
             };
         }
         fmt::print(
-            "\n  filter     {}\n  processed  ffplay -fflags nobuffer {}/demo-out\n  source     "
-            "ffplay "
-            "-fflags nobuffer {}/demo\n  status     curl {}/demo/status\n  change     curl -d "
-            "'{{\"graph\":\"hflip\"}}' {}/demo/update\n\n",
-            options_.graph,
-            rtmp,
+            R"(
+  page       http://127.0.0.1:{0}/
+  processed  ffplay -fflags nobuffer {1}/demo-out
+  source     ffplay -fflags nobuffer {1}/demo
+  status     curl {2}/demo/status
+  filter     {3}
+  change it  curl -d '{{"graph":"hflip"}}' {2}/demo/update
+
+)",
+            gateway_.http_port(),
             rtmp,
             api,
-            api
+            options_.graph
         );
         if (options_.seconds == 0)
             fmt::print("Ctrl-C ends the demo.\n\n");
@@ -255,6 +258,20 @@ class demo {
         return started;
     }
 
+    // A graph that the worker refuses is no reason for it to stop the stream; here it is one to
+    // fail.
+    void hear_worker() {
+        const auto status = gateway_.get_json("/live/video-to-video/demo/status");
+        if (!status)
+            return;
+        error_code ec;
+        const auto* said = status->find_pointer("/inference_status/last_error", ec);
+        if (ec || !said || !said->is_string() || worker_error_ == said->as_string())
+            return;
+        worker_error_ = said->as_string();
+        fmt::print(stderr, "demo: the worker says: {}\n", worker_error_);
+    }
+
     void end() {
         ended_ = true;
         probing_->stop();
@@ -268,6 +285,7 @@ class demo {
             tick.expires_at(begun_ + std::chrono::seconds(second));
             const bool last = options_.seconds != 0 && second >= options_.seconds;
             co_await tick.async_wait(as_tuple);
+            counted_until_ = steady_clock::now();
             if (ended_)
                 break;
             fmt::print(
@@ -280,6 +298,8 @@ class demo {
                 ledger.frames_received() == 0 ? "   (waiting for the first processed frame)" : ""
             );
             std::fflush(stdout);
+            if (second == 2 || last)
+                hear_worker();
             if (!probing_->publish_error().empty()) {
                 fmt::print(stderr, "demo: publishing ended: {}\n", probing_->publish_error());
                 break;
@@ -300,7 +320,7 @@ class demo {
     int finish(stream_probe& probing) {
         auto& ledger = probing.ledger();
         ledger.settle(steady_clock::now() + 1h);
-        const double seconds = std::chrono::duration<double>(steady_clock::now() - begun_).count();
+        const double seconds = std::chrono::duration<double>(counted_until_ - begun_).count();
         const bool came = ledger.frames_received() > 0;
         fmt::print(
             "\n{} frames sent, {} processed frames received, {} lost on the way, latency p50 {} "
@@ -324,41 +344,54 @@ class demo {
                 gateway_.log_tail()
             );
         }
+        const bool good = came && worker_error_.empty();
         if (options_.out.empty())
-            return came ? 0 : 1;
+            return good ? 0 : 1;
         write_report(ledger, seconds);
         if (!came)
             return 1;
-        return write_pictures();
+        const int code = write_pictures();
+        return good ? code : 1;
     }
 
     void write_report(const frame_ledger& ledger, double seconds) {
-        auto number = [](std::optional<int> value) -> json::value {
-            return value ? json::value(*value) : json::value(nullptr);
+        auto number = [](std::optional<int> value) {
+            return value ? std::to_string(*value) : std::string("null");
+        };
+        auto rate = [](std::uint64_t frames, double over) {
+            return over > 0 ? static_cast<double>(frames) / over : 0;
         };
         const auto first = ledger.first_frame_after();
-        const double output_seconds =
-            first ? seconds - std::chrono::duration<double>(*first).count() : 0;
-        auto rate = [](std::uint64_t frames, double over) {
-            return over > 0 ? std::round(static_cast<double>(frames) / over * 100) / 100 : 0;
-        };
-        const json::object report{
-            {"seconds", std::round(seconds * 100) / 100},
-            {"graph", options_.graph},
-            {"frames_in", ledger.frames_sent()},
-            {"frames_out", ledger.frames_received()},
-            {"frames_lost", ledger.frames_lost()},
-            {"fps_in", rate(ledger.frames_sent(), seconds)},
-            {"fps_out", rate(ledger.frames_received(), output_seconds)},
-            {"latency_p50_ms", number(ledger.latency().percentile_ms(0.5))},
-            {"latency_p99_ms", number(ledger.latency().percentile_ms(0.99))},
-            {"first_processed_frame_after_ms",
-             first
-                 ? json::value(std::chrono::duration_cast<std::chrono::milliseconds>(*first).count()
-                   )
-                 : json::value(nullptr)},
-        };
-        std::ofstream(folder_ / "report.json") << json::serialize(report) << '\n';
+        const double waited = first ? std::chrono::duration<double>(*first).count() : seconds;
+        // Written by hand: Boost.JSON prints 30 as 3E1, which reads badly.
+        std::ofstream(folder_ / "report.json") << fmt::format(
+            R"({{
+  "seconds": {:.2f},
+  "graph": {},
+  "frames_in": {},
+  "frames_out": {},
+  "frames_lost": {},
+  "fps_in": {:.2f},
+  "fps_out": {:.2f},
+  "latency_p50_ms": {},
+  "latency_p99_ms": {},
+  "first_processed_frame_after_ms": {}
+}}
+)",
+            seconds,
+            json::serialize(json::value(options_.graph)),
+            ledger.frames_sent(),
+            ledger.frames_received(),
+            ledger.frames_lost(),
+            rate(ledger.frames_sent(), seconds),
+            rate(ledger.frames_received(), seconds - waited),
+            number(ledger.latency().percentile_ms(0.5)),
+            number(ledger.latency().percentile_ms(0.99)),
+            first ? number(static_cast<int>(
+                        std::chrono::duration_cast<std::chrono::milliseconds>(*first).count()
+                    ))
+                  : "null"
+        );
     }
 
     // The same moment of source and result as pictures, and the result as a film.
@@ -416,7 +449,8 @@ class demo {
     stream_probe* probing_ = nullptr;
     flv_recording sent_, received_;
     std::int64_t last_received_ = 0;
-    time_point begun_;
+    time_point begun_, counted_until_;
+    std::string worker_error_;
     bool ended_ = false;
 };
 
