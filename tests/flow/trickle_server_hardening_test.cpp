@@ -3,8 +3,9 @@
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
+#include <algorithm>
 #include <random>
+#include <sys/resource.h>
 #include <thread>
 
 namespace rivulet::test {
@@ -249,6 +250,12 @@ TEST(trickle_server_hardening, a_reader_without_progress_is_cut_after_the_write_
 // ---------------------------------------------------------------------------
 
 TEST(trickle_server_hardening, serves_on_beside_two_thousand_idle_connections) {
+    // Both ends are in this process.
+    rlimit files{};
+    ::getrlimit(RLIMIT_NOFILE, &files);
+    files.rlim_cur = std::min<rlim_t>(files.rlim_max, 8192);
+    ::setrlimit(RLIMIT_NOFILE, &files);
+    ASSERT_GE(files.rlim_cur, 4200u) << "raise the hard limit of open files to run this test";
     trickle_rig rig;
     std::vector<raw_client> idle;
     for (int i = 0; i < 2000; ++i)
