@@ -201,8 +201,11 @@ awaitable<result<std::size_t>> read_once(stream& from, reply_parser& parser) {
 
 awaitable<error_code> client_connection::read_more(duration limit) {
     auto read = read_once(stream_, parser_);
-    auto got = limit == duration::max() ? co_await std::move(read)
-                                        : co_await with_deadline(std::move(read), limit);
+    if (limit == duration::max()) {
+        auto got = co_await std::move(read);
+        co_return got ? error_code{} : got.error();
+    }
+    auto got = co_await with_deadline(std::move(read), limit);
     co_return got ? error_code{} : got.error();
 }
 

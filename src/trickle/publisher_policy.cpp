@@ -18,13 +18,13 @@ segment_policy_fsm::verdict segment_policy_fsm::attempt_failed(
         return {step::gone};
     // Repeating bytes would corrupt the segment for those who read it, and a segment that the
     // server closed swallows whatever is written to it.
-    if (sent > 0 || why == errc::closed || id < newest_)
+    if (sent > 0 || why == errc::closed || replaced(id))
         return {step::drop};
     return {step::wait, now + retry_pause};
 }
 
 segment_policy_fsm::verdict segment_policy_fsm::retry_due(std::int64_t id, time_point now) {
-    if (id < newest_)
+    if (replaced(id))
         return {step::drop};
     last_input_ = now;
     return {step::send};

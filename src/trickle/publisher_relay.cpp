@@ -7,7 +7,7 @@ namespace {
 
 // What one chunk carries at most: enough for a system call, little enough to be fair.
 constexpr std::size_t chunk_blocks = 64;
-constexpr std::size_t chunk_bytes = 1024 * 1024;
+constexpr std::size_t chunk_bytes = 256 * 1024;
 
 // Wakes a coroutine when its segment changes, for as long as it lives.
 class wake_up final : private segment_watcher {
@@ -177,7 +177,11 @@ publisher_relay::impl::upload([[maybe_unused]] std::shared_ptr<impl> self, segme
         finish(sent.error());
     } else {
         ++total.dropped;
-        const auto why = sent ? std::string("a newer segment has begun") : sent.error().detail;
+        auto why = sent.error().detail;
+        if (to && to->bytes_sent() > 0)
+            why = std::to_string(to->bytes_sent()) + " bytes were sent, then: " + why;
+        else if (to && policy.replaced(id))
+            why = "a newer segment has begun, after: " + why;
         if (listener)
             listener->segment_dropped(id, why);
         if (to)
