@@ -210,7 +210,22 @@ struct printer {
 
 } // namespace
 
+amf_object::amf_object() = default;
+
 amf_object::amf_object(std::initializer_list<amf_property> list) : properties(list) {}
+
+amf_object::amf_object(const amf_object&) = default;
+amf_object::amf_object(amf_object&&) noexcept = default;
+amf_object& amf_object::operator=(const amf_object&) = default;
+amf_object& amf_object::operator=(amf_object&&) noexcept = default;
+amf_object::~amf_object() = default;
+
+amf_list::amf_list() = default;
+amf_list::amf_list(const amf_list&) = default;
+amf_list::amf_list(amf_list&&) noexcept = default;
+amf_list& amf_list::operator=(const amf_list&) = default;
+amf_list& amf_list::operator=(amf_list&&) noexcept = default;
+amf_list::~amf_list() = default;
 
 bool amf_object::operator==(const amf_object& other) const {
     return is_array == other.is_array && properties == other.properties;

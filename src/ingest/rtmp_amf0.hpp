@@ -24,17 +24,30 @@ struct amf_null {
     bool operator==(const amf_null&) const = default;
 };
 
+// Both hold values of a type that is complete only below, so what touches them is out of line.
 struct amf_object {
     std::vector<amf_property> properties;
     bool is_array = false; // an "ECMA array", which encoders use for metadata
 
-    amf_object() = default;
+    amf_object();
     amf_object(std::initializer_list<amf_property> list);
+    amf_object(const amf_object&);
+    amf_object(amf_object&&) noexcept;
+    amf_object& operator=(const amf_object&);
+    amf_object& operator=(amf_object&&) noexcept;
+    ~amf_object();
     bool operator==(const amf_object&) const;
 };
 
 struct amf_list {
     std::vector<amf_value> items;
+
+    amf_list();
+    amf_list(const amf_list&);
+    amf_list(amf_list&&) noexcept;
+    amf_list& operator=(const amf_list&);
+    amf_list& operator=(amf_list&&) noexcept;
+    ~amf_list();
     bool operator==(const amf_list&) const;
 };
 
