@@ -150,7 +150,9 @@ void channel_table::stop() {
                     held->feed.reset();
             });
             done.push_back(end.get_future());
-            asio::post(shards_.at(i), std::move(end));
+            // Inside a lambda: Asio treats a bare packaged_task in its own way, but only where its
+            // header is included.
+            asio::post(shards_.at(i), [end = std::move(end)]() mutable { end(); });
         }
         for (auto& each : done)
             each.wait();
