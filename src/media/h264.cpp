@@ -40,7 +40,7 @@ void skip_scaling_list(bit_reader& bits, int size) {
     int last = 8, next = 8;
     for (int i = 0; i < size; ++i) {
         if (next != 0)
-            next = (last + bits.se() + 256) % 256;
+            next = int((unsigned(last) + unsigned(bits.se())) % 256);
         last = next == 0 ? last : next;
     }
 }
