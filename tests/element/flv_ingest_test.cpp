@@ -200,6 +200,36 @@ TEST(flv_ingest, carries_jumps_and_pauses_through_for_both_tracks_alike) {
     }
 }
 
+// Ten minutes of stream time, as fast as the pipeline takes it: not a tick of drift in either
+// track.
+TEST(flv_ingest, keeps_sound_and_picture_together_for_ten_minutes) {
+    listener seen;
+    auto ingest = ingest_for(seen);
+    auto tags = test::read_flv("av.flv");
+    std::vector<std::int64_t> want[2];
+    for (int round = 0; round < 200; ++round) {
+        std::int64_t shift = round * 3'030;
+        for (const auto& tag : tags) {
+            if (tag.type == flv_tag_type::script)
+                continue;
+            bool is_audio = tag.type == flv_tag_type::audio;
+            auto packet = is_audio ? parse_flv_audio(tag.body.view())->packet
+                                   : parse_flv_video(tag.body.view())->packet;
+            ASSERT_EQ(push(*ingest, tag, shift), flv_push::accepted);
+            if (packet == flv_packet::frame)
+                want[is_audio].push_back((tag.timestamp + shift) * 90);
+        }
+        ASSERT_TRUE(seen.wait_for_units(want[0].size() + want[1].size()));
+    }
+    ASSERT_GT(want[0].back(), 600 * clock_rate);
+    for (auto kind : {video, audio}) {
+        std::vector<std::int64_t> got;
+        for (const auto& unit : seen.of(kind))
+            got.push_back(unit.dts);
+        EXPECT_EQ(got, want[kind == audio]);
+    }
+}
+
 TEST(flv_ingest, follows_a_change_of_the_picture_size) {
     listener seen;
     auto ingest = ingest_for(seen);
