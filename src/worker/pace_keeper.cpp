@@ -41,7 +41,10 @@ bool pace_keeper::encode(bool needed, time_point due, time_point now) {
         skipping_ = true;
     else if (late < options_.recovered)
         skipping_ = false;
-    if (!skipping_ || needed || ++since_kept_ >= options_.keep_one_of) {
+    // Pictures that cost more than the kept share allows would let the delay grow: then only the
+    // needed ones remain until it is bearable again.
+    const bool bearable = late < options_.drop_after / 2;
+    if (!skipping_ || needed || (++since_kept_ >= options_.keep_one_of && bearable)) {
         since_kept_ = 0;
         return true;
     }

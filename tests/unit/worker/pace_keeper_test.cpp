@@ -46,6 +46,28 @@ TEST(pace_keeper, skips_three_of_four_frames_when_half_a_second_late) {
     EXPECT_EQ(kept, 10);
 }
 
+TEST(pace_keeper, very_slow_pictures_do_not_let_the_delay_grow) {
+    pace_keeper pace;
+    // Thirty frames a second, a third of a second for each: only needed ones and a few more fit.
+    time_point now = start;
+    duration worst{};
+    int kept = 0;
+    for (int i = 0; i < 30 * 30; ++i) {
+        const auto arrival = start + i * 33ms;
+        const auto due = pace.due(i * frame, arrival);
+        now = std::max(now, arrival);
+        if (!pace.decode(i % 30 == 0, due, now))
+            continue;
+        if (pace.encode(i % 60 == 0, due, now)) {
+            now += 333ms;
+            ++kept;
+        }
+        worst = std::max(worst, now - due);
+    }
+    EXPECT_LT(worst, 1800ms);
+    EXPECT_GT(kept, 60);
+}
+
 TEST(pace_keeper, keeps_a_needed_frame_however_late) {
     pace_keeper pace;
     const auto due = pace.due(0, start);
