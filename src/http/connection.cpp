@@ -10,6 +10,8 @@ namespace {
 constexpr auto tls_handshake_limit = std::chrono::seconds(10);
 // How long a reply that was sent early may wait for the peer to notice it.
 constexpr auto linger_limit = std::chrono::seconds(2);
+// The same for a connection that is one too many.
+constexpr auto crowded_linger = std::chrono::milliseconds(200);
 
 std::size_t index_of(shards& shards, const asio::any_io_executor& executor) {
     for (std::size_t i = 0; i < shards.size(); ++i)
@@ -47,9 +49,11 @@ awaitable<void> connection::run(std::shared_ptr<connection> self, tls_context tl
             "application/json\r\n"
             "Connection: close\r\nContent-Length: 48\r\n\r\n"
             "{\"error\":{\"message\":\"too many connections\"}}    ";
-        if (!tls)
+        if (!tls) {
+            self->io_->expires_after(crowded_linger);
             co_await self->io_->write(asio::buffer(full));
-        self->io_->close();
+            co_await self->io_->linger_close(crowded_linger);
+        }
         co_return;
     }
     if (tls) {
@@ -119,11 +123,6 @@ awaitable<connection::next> connection::answer(std::shared_ptr<connection> self)
             co_return next::moved;
         }
     }
-    const auto expectation = now["Expect"];
-    if (!expectation.empty() && !reader_.body_done()) {
-        static constexpr std::string_view proceed = "HTTP/1.1 100 Continue\r\n\r\n";
-        co_await io_->write(asio::buffer(proceed));
-    }
     bool crashed = false;
     try {
         if (streaming)
@@ -191,8 +190,9 @@ awaitable<void> connection::answer_whole(exchange& now) {
         refusal.headers = {{"Allow", allowed + ", OPTIONS"}};
     }
     // A short body is drained so that the connection can be used again; a long one closes it.
-    if (!reader_.body_done() && reader_.content_length().value_or(1 << 20) <= 64 * 1024) {
-        auto drained = co_await read_whole_body(64 * 1024);
+    const bool is_short = reader_.content_length().value_or(1 << 20) <= 64 * 1024;
+    if (!reader_.body_done() && is_short && now["Expect"].empty()) {
+        auto drained = co_await read_whole_body(now, 64 * 1024);
         static_cast<void>(drained);
     }
     io_->expires_after(owner_->options.limits.write);
@@ -200,7 +200,7 @@ awaitable<void> connection::answer_whole(exchange& now) {
     io_->expires_after(duration::max());
 }
 
-awaitable<result<std::string>> connection::read_whole_body(std::size_t limit) {
+awaitable<result<std::string>> connection::read_whole_body(exchange& now, std::size_t limit) {
     std::string body;
     bool overflow = false;
     const body_sink keep = [&](std::span<const std::uint8_t> piece) {
@@ -212,6 +212,9 @@ awaitable<result<std::string>> connection::read_whole_body(std::size_t limit) {
     if (reader_.content_length().value_or(0) > limit)
         co_return make_error_code(errc::too_large);
     io_->expires_after(owner_->options.limits.body);
+    auto invited = co_await now.invite_body();
+    if (invited)
+        co_return invited;
     while (!reader_.body_done() && !overflow) {
         auto failed = co_await reader_.read_body(keep);
         if (failed)
@@ -224,7 +227,7 @@ awaitable<result<std::string>> connection::read_whole_body(std::size_t limit) {
 }
 
 awaitable<void> connection::answer_route(const route_entry& route, request& asked, exchange& now) {
-    auto body = co_await read_whole_body(route.body_limit);
+    auto body = co_await read_whole_body(now, route.body_limit);
     response made;
     if (body) {
         asked.body = std::move(*body);

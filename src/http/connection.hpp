@@ -76,7 +76,7 @@ class connection : public std::enable_shared_from_this<connection> {
     awaitable<void> answer_stream(const stream_route_entry& route, exchange& now);
     awaitable<void> answer_whole(exchange& now);
     awaitable<void> answer_route(const route_entry& route, request& asked, exchange& now);
-    awaitable<result<std::string>> read_whole_body(std::size_t limit);
+    awaitable<result<std::string>> read_whole_body(exchange& now, std::size_t limit);
 
     std::shared_ptr<server::impl> owner_;
     std::shared_ptr<stream> io_;

@@ -86,6 +86,13 @@ std::string exchange::render(const response& message, after_reply then) const {
     return text;
 }
 
+awaitable<error_code> exchange::invite_body() {
+    static constexpr std::string_view proceed = "HTTP/1.1 100 Continue\r\n\r\n";
+    if ((*this)["Expect"].empty() || reader_.body_done())
+        co_return error_code{};
+    co_return co_await connection_.write(asio::buffer(proceed));
+}
+
 awaitable<error_code> exchange::reply(response message, after_reply then) {
     const auto text = render(message, then);
     finished(then);

@@ -32,6 +32,10 @@ class exchange {
 
     request_reader& reader() { return reader_; }
 
+    // Sends the 100 Continue that the request asked for, if it did: before its body is read, so
+    // that a request that is refused by its head alone never sends one.
+    awaitable<error_code> invite_body();
+
     // Sends a whole reply; to a HEAD request only its head. With after_reply::close, or when the
     // request's body was not read to its end, the server lingers and closes afterwards.
     awaitable<error_code> reply(response message, after_reply then = after_reply::keep_alive);

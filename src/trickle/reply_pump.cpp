@@ -30,8 +30,10 @@ reply_pump::~reply_pump() {
     segment_->unwatch(*this);
 }
 
+// It may only have ended its sending side: what is there is still written, and if it has really
+// gone that fails.
 void reply_pump::peer_left() {
-    failed_ = asio::error::eof;
+    left_ = true;
     changed_.notify_all();
 }
 
@@ -129,7 +131,9 @@ void reply_pump::step() {
 
 awaitable<error_code> reply_pump::write_rest() {
     writing_ = true;
-    if (!cut_pending_)
+    if (segment_->evicted() && !std::exchange(cut_pending_, true))
+        now_.connection().expires_after(options_.reader_grace);
+    else if (!cut_pending_)
         now_.connection().expires_after(options_.write_limit);
     auto failed = co_await now_.connection().write(pending_);
     pending_.clear();
@@ -158,6 +162,10 @@ awaitable<error_code> reply_pump::run() {
         }
         if (end_gathered_ || (segment_->closed() && segment_->size() == 0))
             break;
+        if (left_) {
+            failed_ = asio::error::eof;
+            break;
+        }
         co_await changed_.wait();
     }
     if (cut_pending_)

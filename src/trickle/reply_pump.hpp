@@ -29,7 +29,7 @@ class reply_pump final : private segment_watcher {
     // Sends the segment to its end. Completes with an error when the reader left or was cut; then
     // the connection is of no further use.
     awaitable<error_code> run();
-    // The reader has gone: run() ends.
+    // The reader sends no more, most likely because it has gone: run() does not wait for new bytes.
     void peer_left();
 
   private:
@@ -53,6 +53,7 @@ class reply_pump final : private segment_watcher {
     bool end_gathered_ = false;
     bool writing_ = false; // the coroutine owns pending_
     bool cut_pending_ = false;
+    bool left_ = false;
     error_code failed_;
 };
 

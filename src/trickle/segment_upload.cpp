@@ -131,7 +131,9 @@ awaitable<void> segment_upload::run() {
     else if (!now_.reader().body_done())
         keep_alive_later();
     error_code failed;
-    if (!overtaken_ && !now_.reader().body_done())
+    if (!overtaken_)
+        failed = co_await now_.invite_body();
+    if (!overtaken_ && !failed && !now_.reader().body_done())
         failed = co_await relay();
     finished_ = true;
     if (keepalive_)

@@ -260,6 +260,15 @@ TEST(http_server, expect_continue_is_answered_before_the_body_is_sent) {
     EXPECT_EQ(client.read_reply().body, "body");
 }
 
+TEST(http_server, a_body_that_will_be_refused_is_not_invited) {
+    http_rig rig;
+    for (const auto* path : {"/nowhere", "/hello", "/echo"}) {
+        auto client = rig.client();
+        client.send(request_text("POST", path, "Content-Length: 5000\r\nExpect: 100-continue\r\n"));
+        EXPECT_GE(client.read_head().status, 404) << path;
+    }
+}
+
 TEST(http_server, a_handler_that_throws_is_a_500_and_no_more) {
     http_rig rig;
     for (const auto* path : {"/throws", "/broken/x"}) {

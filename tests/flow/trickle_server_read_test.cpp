@@ -253,6 +253,22 @@ TEST(trickle_server_read, http_1_0_readers_get_raw_bytes_until_the_end) {
     EXPECT_EQ(live.read_to_end(), "two");
 }
 
+TEST(trickle_server_read, a_reader_that_has_ended_its_sending_side_still_gets_what_is_there) {
+    trickle_rig rig;
+    const std::string large(12u << 20, 'x');
+    rig.post("/cam/0", large);
+    auto half = rig.waiting_get("/cam/0");
+    half.finish_sending();
+    EXPECT_EQ(half.read_reply().body.size(), large.size());
+    EXPECT_TRUE(half.ends());
+    // It is not kept waiting for more.
+    auto waiting = rig.waiting_get("/cam/1");
+    ASSERT_TRUE(eventually([&] { return rig.watchers_of("cam", 1) == 1; }));
+    waiting.finish_sending();
+    EXPECT_TRUE(waiting.ends());
+    EXPECT_EQ(rig.watchers_of("cam", 1), 0u);
+}
+
 TEST(trickle_server_read, http_1_0_writers_are_served) {
     trickle_rig rig;
     auto old = rig.client();

@@ -336,6 +336,12 @@ TEST(trickle_conformance, s43_never_compresses) {
     }
 }
 
+TEST(trickle_server_write, a_body_for_nobody_is_not_invited) {
+    trickle_rig rig(without_autocreate());
+    auto post = rig.open_post("/nobody/0", "Expect: 100-continue\r\n");
+    EXPECT_EQ(post.read_head().status, 404);
+}
+
 // --- beyond the numbered ones --------------------------------------------------------------------
 
 TEST(trickle_server_write, chunks_may_be_cut_anywhere) {
@@ -359,9 +365,7 @@ TEST(trickle_server_write, a_large_segment_arrives_whole) {
         large[i] = static_cast<char>(i * 2654435761u >> 13);
     std::string body;
     rig.ask(request_text("POST", "/cam"));
-    std::thread reading([&] {
-        body = rig.get("/cam/0").body;
-    });
+    std::thread reading([&] { body = rig.get("/cam/0").body; });
     auto post = rig.open_post("/cam/0");
     for (std::size_t at = 0; at < large.size(); at += 100'000)
         post.send_chunk(std::string_view(large).substr(at, 100'000));
