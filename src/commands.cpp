@@ -93,10 +93,18 @@ int run_gateway(const settings& values, const logger& log) {
     options.worker_capacity = static_cast<std::size_t>(values.capacity);
     options.max_streams = static_cast<std::size_t>(values.max_streams);
     options.min_segment = milliseconds(values.min_seg_duration);
+    options.max_segment = milliseconds(values.max_seg_duration);
+    options.max_segment_media = values.segment_bytes;
+    options.play_wait = milliseconds(values.play_wait);
     options.output_timeout = milliseconds(values.live_out_segment_timeout);
     options.private_rtmp_output = values.private_rtmp_output;
     options.shards = static_cast<std::size_t>(values.shards);
     options.max_connections = static_cast<std::size_t>(values.max_connections);
+    options.max_rtmp_connections = static_cast<std::size_t>(values.rtmp_max_connections);
+    options.rtmp_handshake = milliseconds(values.rtmp_handshake_timeout);
+    options.rtmp_idle = milliseconds(values.rtmp_idle_timeout);
+    options.max_channels = static_cast<std::size_t>(values.trickle_channels);
+    options.max_readers = static_cast<std::size_t>(values.trickle_readers);
     options.max_rtmp_connections_per_address =
         static_cast<std::size_t>(values.rtmp_max_per_address);
     options.max_segment_bytes = values.trickle_segment_bytes;

@@ -58,6 +58,7 @@ struct gateway::impl {
     outcome<gateway_ports> start();
     void stop();
 
+    trickle::table_options channel_limits() const;
     outcome<std::vector<std::string>> orchestrators(gateway_ports& ports);
     outcome<void> make_registry(std::vector<std::string> orchestrators);
     outcome<std::uint16_t> listen_rtmp();
@@ -76,6 +77,14 @@ struct gateway::impl {
     std::unique_ptr<ingest::rtmp_server> rtmp;
 };
 
+trickle::table_options gateway::impl::channel_limits() const {
+    trickle::table_options limits;
+    limits.channels = options.max_channels;
+    limits.channel.readers = options.max_readers;
+    limits.channel.segment_bytes = options.max_segment_bytes;
+    return limits;
+}
+
 // The configured orchestrators, or the built-in one, started now.
 outcome<std::vector<std::string>> gateway::impl::orchestrators(gateway_ports& ports) {
     auto bases = session::orchestrator_bases(options.orch_addrs);
@@ -84,7 +93,7 @@ outcome<std::vector<std::string>> gateway::impl::orchestrators(gateway_ports& po
     worker::service_options service;
     service.service_addr = "127.0.0.1:0";
     service.orchestrator.capacity = options.worker_capacity;
-    service.trickle.channel.segment_bytes = options.max_segment_bytes;
+    service.trickle = channel_limits();
     built_in = std::make_unique<worker::service>(*threads, std::move(service), log.with("worker"));
     auto port = built_in->start();
     if (!port)
@@ -104,6 +113,8 @@ outcome<void> gateway::impl::make_registry(std::vector<std::string> orchestrator
     wanted.max_streams = options.max_streams;
     wanted.private_rtmp_output = options.private_rtmp_output;
     wanted.segments.min_segment = options.min_segment;
+    wanted.segments.max_segment = options.max_segment;
+    wanted.segments.max_bytes = options.max_segment_media;
     auto push_tls = http::client_tls(http::tls_verify::full);
     if (!push_tls)
         return push_tls.error();
@@ -132,14 +143,17 @@ outcome<std::uint16_t> gateway::impl::listen_rtmp() {
     ingest::rtmp_options wanted;
     wanted.host = address->host;
     wanted.port = address->port;
+    wanted.connections = options.max_rtmp_connections;
     wanted.connections_per_address = options.max_rtmp_connections_per_address;
+    wanted.handshake_limit = options.rtmp_handshake;
+    wanted.idle_limit = options.rtmp_idle;
     ingest::rtmp_callbacks callbacks;
     callbacks.publish = [streams = streams.get()](ingest::publish_request r, ingest::kick k) {
         return streams->admit(std::move(r), std::move(k));
     };
     callbacks.play = egress::rtmp_play(
         [feeds = feeds.get()](std::string name) { return find_feed(*feeds, std::move(name)); },
-        {},
+        {.wait_for_stream = options.play_wait},
         std::make_shared<egress::rtmp_play_stats>()
     );
     rtmp = std::make_unique<ingest::rtmp_server>(
@@ -160,9 +174,8 @@ outcome<gateway_ports> gateway::impl::start() {
     if (!bases)
         return bases.error();
 
-    trickle::table_options table;
-    table.channel.segment_bytes = options.max_segment_bytes;
-    channels = std::make_unique<trickle::channel_table>(*threads, table, log.with("trickle"));
+    channels =
+        std::make_unique<trickle::channel_table>(*threads, channel_limits(), log.with("trickle"));
     feeds = std::make_unique<egress::feed_table>(
         *threads, *channels, egress::feed_options(), log.with("feed")
     );

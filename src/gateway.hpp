@@ -35,14 +35,22 @@ struct gateway_options {
 
     // Live streams.
     std::size_t max_streams = 1'000;
-    std::chrono::milliseconds min_segment = std::chrono::seconds(1); // -minSegDuration
+    std::chrono::milliseconds min_segment = std::chrono::seconds(1);  // -minSegDuration
+    std::chrono::milliseconds max_segment = std::chrono::seconds(30); // cut without a keyframe
+    std::uint64_t max_segment_media = 48ull << 20;                    // the same, in bytes
     std::chrono::milliseconds output_timeout{0}; // -liveOutSegmentTimeout; 0: a watchdog of 30 s
+    std::chrono::milliseconds play_wait = std::chrono::seconds(10); // for a stream not there yet
     bool private_rtmp_output = false; // rtmpOutput may name loopback, link-local and private hosts
 
     // The process.
     std::size_t shards = 0; // network threads; 0 is one per core
     std::size_t max_connections = 20'000;
-    std::size_t max_rtmp_connections_per_address = 64;
+    std::size_t max_rtmp_connections = 4'000;
+    std::size_t max_rtmp_connections_per_address = 3'000;
+    std::chrono::milliseconds rtmp_handshake = std::chrono::seconds(10); // until publish or play
+    std::chrono::milliseconds rtmp_idle = std::chrono::seconds(30);
+    std::size_t max_channels = 10'000;
+    std::size_t max_readers = 10'000;                          // of one channel
     std::uint64_t max_segment_bytes = 64ull << 20;             // of a trickle segment
     std::chrono::milliseconds drain = std::chrono::seconds(5); // stop() waits so long for replies
 };

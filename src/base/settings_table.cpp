@@ -68,8 +68,7 @@ constexpr std::array table{
     setting{.group = "RTMP", .name = "rtmpHandshakeTimeout", .member = &settings::rtmp_handshake_timeout, .commands = gateway,
             .help = "From the connection to the publish or play command.", .low = nanoseconds(1), .high = nanoseconds(600)},
     setting{.group = "RTMP", .name = "rtmpIdleTimeout", .member = &settings::rtmp_idle_timeout, .commands = gateway,
-            .help = "A publisher that sends nothing for so long, or a player that takes nothing, is disconnected.",
-            .low = nanoseconds(1), .high = nanoseconds(3600)},
+            .help = "A publisher that sends nothing for so long is disconnected.", .low = nanoseconds(1), .high = nanoseconds(3600)},
 
     setting{.group = "Worker", .name = "capacity", .member = &settings::capacity, .commands = gateway | worker,
             .help = "Streams that the worker (with rivulet: the built-in one) runs at once. 0: one per core.", .high = 100'000},
