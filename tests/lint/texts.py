@@ -8,7 +8,7 @@ import re
 import source_files
 
 # Home folders, and wherever this tree happens to stand.
-MACHINE = re.compile(r"(?<![\w.])(?:/(?:root|home)/[\w.-]|%s/)" % re.escape(source_files.ROOT))
+MACHINE = re.compile(r"(?<![\w.])(?:/(?:root|home/[\w-]+)/[\w.-]|%s/)" % re.escape(source_files.ROOT))
 SECRETS = [
     ("a private key", re.compile(r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----\n[A-Za-z0-9+/=]{20}")),
     ("a cloud key", re.compile(r"\bAKIA[0-9A-Z]{16}\b")),
