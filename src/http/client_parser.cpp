@@ -76,6 +76,7 @@ reply_parser::reply_parser(reply_parser&&) noexcept = default;
 
 void reply_parser::new_message() {
     message_ = std::make_unique<message>();
+    in_chunk_header_ = false;
     message_->header_limit(head_limit);
     message_->body_limit(boost::none);
     message_->eager(true);
@@ -113,6 +114,9 @@ error_code reply_parser::commit(std::size_t arrived) {
 
 error_code reply_parser::parse() {
     while (!failed_ && begin_ != end_ && !message_->is_done()) {
+        // Beast asserts that an empty last chunk, once begun, comes again with all of its 5 bytes.
+        if (in_chunk_header_ && end_ - begin_ < 5)
+            break;
         const auto* first = block_.get() + begin_;
         error_code ec;
         const auto used = message_->put(asio::const_buffer(first, end_ - begin_), ec);
@@ -124,8 +128,11 @@ error_code reply_parser::parse() {
                     std::span(reinterpret_cast<const std::uint8_t*>(piece.data()), piece.size())
                 );
         message_->body.clear();
-        if (ec == beast_http::error::need_more)
+        if (ec == beast_http::error::need_more) {
+            in_chunk_header_ = message_->head_complete && begin_ != end_;
             break;
+        }
+        in_chunk_header_ = false;
         if (ec == beast_http::error::header_limit)
             failed_ = make_error_code(errc::too_large);
         else if (ec)

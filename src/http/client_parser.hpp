@@ -63,6 +63,7 @@ class reply_parser {
     void new_message();
 
     bool head_only_ = false;
+    bool in_chunk_header_ = false; // part of one is waiting for the rest
     error_code failed_;
     std::unique_ptr<message> message_;
     std::vector<bytes> body_;

@@ -54,6 +54,18 @@ TEST(reply_parser, hands_on_chunks_as_they_arrive) {
     EXPECT_FALSE(parser.leftover());
 }
 
+TEST(reply_parser, takes_chunked_framing_byte_by_byte) {
+    for (const char* framing :
+         {"0\r\n\r\n", "1\r\nx\r\n0\r\n\r\n", "000\r\n\r\n", "0;e=f\r\nTrailer: t\r\n\r\n"}) {
+        for (std::size_t step : {1u, 2u, 3u, 4u}) {
+            reply_parser parser;
+            ASSERT_FALSE(feed(parser, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"));
+            ASSERT_FALSE(feed(parser, framing, step)) << framing;
+            EXPECT_TRUE(parser.done()) << framing;
+        }
+    }
+}
+
 TEST(reply_parser, gives_slices_that_outlive_later_reads) {
     reply_parser parser;
     ASSERT_FALSE(feed(parser, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"));
