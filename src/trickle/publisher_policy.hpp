@@ -36,6 +36,7 @@ class segment_policy_fsm {
     verdict attempt_failed(std::int64_t id, error_code why, std::uint64_t sent, time_point now);
     // The pause that attempt_failed() asked for is over, or an attempt is about to begin.
     verdict retry_due(std::int64_t id, time_point now);
+
     // A newer segment has begun.
     bool replaced(std::int64_t id) const { return id < newest_; }
 
