@@ -275,9 +275,10 @@ rtmp_push::publish_once(std::shared_ptr<state> self, std::shared_ptr<channel_fee
         co_return target.error().detail;
     if (target->secure && !options.tls)
         co_return "rtmps:// is not enabled";
-    auto connected = co_await http::stream::connect(
-        target->host, target->port, target->secure ? options.tls : nullptr, options.connect_limit
-    );
+    // Named first: g++ 12 destroys a conditional's temporary twice when the expression awaits.
+    auto tls = target->secure ? options.tls : nullptr;
+    auto connected =
+        co_await http::stream::connect(target->host, target->port, tls, options.connect_limit);
     if (!connected)
         co_return "cannot connect: " + connected.error().message();
     auto link =

@@ -11,7 +11,8 @@
 namespace rivulet::ingest {
 namespace {
 
-constexpr std::size_t read_size = 64u << 10;
+// Small until a publisher was admitted: thousands of idle connections must cost little.
+constexpr std::size_t first_read_size = 4u << 10, publisher_read_size = 64u << 10;
 constexpr duration drain_limit = std::chrono::seconds(2); // for the pipeline's last units
 // What the kernel may hold unsent for a player; more would only add delay.
 constexpr int unsent_bytes = 256 << 10;
@@ -31,7 +32,7 @@ rtmp_connection::rtmp_connection(
     tcp::socket socket, std::shared_ptr<const setup> given, std::shared_ptr<void> slot
 )
     : given_(std::move(given)), slot_(std::move(slot)), stream_(std::move(socket)),
-      fsm_(limits_of(given_->options), steady_clock::now()), input_(read_size) {
+      fsm_(limits_of(given_->options), steady_clock::now()), input_(first_read_size) {
     request_.remote = stream_.remote_address();
     request_.session_id = random_hex(4);
     log_ = given_->log.with(request_.remote);
@@ -221,6 +222,7 @@ awaitable<void> rtmp_connection::serve_publisher() {
         --counters->publishers;
     });
     fsm_.accept_publish(now);
+    input_.resize(publisher_read_size);
     log_.info("publisher {}", describe());
     auto reason = co_await publish_until_end(role);
     co_await role->finish(reason, drain_limit);

@@ -1,5 +1,6 @@
 // RTMP over loopback with our own client: publish, play, take-over, refusals, limits.
 #include "egress/rtmp_push.hpp"
+#include "http/tls.hpp"
 #include "ingest/rtmp_amf0.hpp"
 #include "ingest/rtmp_chunk.hpp"
 #include "ingest/rtmp_handshake.hpp"
@@ -213,7 +214,7 @@ TEST(rtmp_flow, the_newer_publisher_of_a_name_takes_over_and_the_older_is_told) 
     rtmp_rig rig;
     rtmp_publish_options forever;
     forever.loop = true;
-    forever.limit = 6s;
+    forever.limit = 3s;
     auto first = publish(rig, "live/cam", sample("av.flv"), forever);
     ASSERT_TRUE(soon([&] { return rig.publishers().size() == 1; }));
     std::this_thread::sleep_for(300ms);
@@ -223,7 +224,7 @@ TEST(rtmp_flow, the_newer_publisher_of_a_name_takes_over_and_the_older_is_told) 
     EXPECT_NE(end.error().detail.find("replaced by a newer publisher"), std::string::npos)
         << end.error().detail;
     auto into = std::make_shared<heard>();
-    auto player = play(rig, "live/cam", into, 2s);
+    auto player = play(rig, "live/cam", into, 1s);
     EXPECT_TRUE(soon([&] { return into->count(flv_tag_type::video) > 5; }));
     EXPECT_FALSE(rig.publishers()[1].ended);
     ASSERT_TRUE(finished(second));
@@ -537,7 +538,7 @@ TEST(rtmp_flow, a_push_reaches_another_server_and_comes_back_after_its_restart) 
     });
     rtmp_publish_options forever;
     forever.loop = true;
-    forever.limit = 8s;
+    forever.limit = 5s;
     auto publisher = publish(rig, "live/cam", sample("av.flv"), forever);
     ASSERT_TRUE(soon([&] {
         const auto there = away->publishers();
@@ -564,6 +565,82 @@ TEST(rtmp_flow, a_push_reaches_another_server_and_comes_back_after_its_restart) 
     EXPECT_FALSE(status.last_error.empty());
     at_home([&] { push.reset(); });
     finished(publisher);
+}
+
+TEST(rtmp_flow, a_push_goes_over_tls_and_checks_the_certificate) {
+    rtmp_rig rig;
+    auto secure = rtmp_rig::fast_options();
+    secure.tls = http::self_signed_tls("127.0.0.1").value();
+    rtmp_rig away(secure);
+    const auto target = "rtmps://127.0.0.1:" + std::to_string(away.port()) + "/app/copy";
+    auto& home = rig.all_shards().of("cam");
+    auto at_home = [&](std::function<void()> work) {
+        std::packaged_task<void()> task(std::move(work));
+        auto done = task.get_future();
+        asio::post(home, [&task] { task(); });
+        done.get();
+    };
+    std::unique_ptr<egress::rtmp_push> strict, trusting;
+    at_home([&] {
+        egress::rtmp_push_options options;
+        options.tls = http::client_tls(http::tls_verify::full).value();
+        strict = std::make_unique<egress::rtmp_push>(
+            home.get_executor(), target, "cam", rig.feeds().finder(), options, logger("strict")
+        );
+        options.tls = http::client_tls(http::tls_verify::none).value();
+        trusting = std::make_unique<egress::rtmp_push>(
+            home.get_executor(), target, "cam", rig.feeds().finder(), options, logger("trusting")
+        );
+    });
+    auto publisher = publish(rig, "live/cam", sample("av.flv"));
+    EXPECT_TRUE(soon([&] {
+        const auto there = away.publishers();
+        return there.size() == 1 && there[0].units.size() > 30;
+    }));
+    EXPECT_EQ(away.publishers()[0].request.protocol, "rtmps");
+    egress::rtmp_push_status status;
+    at_home([&] { status = strict->status(); });
+    EXPECT_EQ(status.video_units, 0u);
+    EXPECT_FALSE(status.last_error.empty());
+    EXPECT_TRUE(finished(publisher));
+    at_home([&] {
+        strict.reset();
+        trusting.reset();
+    });
+}
+
+TEST(rtmp_flow, two_thousand_silent_connections_disturb_no_stream) {
+    auto options = rtmp_rig::fast_options();
+    options.handshake_limit = 20s;
+    rtmp_rig rig(options);
+    asio::io_context io;
+    const tcp::endpoint where(asio::ip::address_v4::loopback(), rig.port());
+    std::vector<tcp::socket> peers;
+    // As many as the system lets a test open; each one costs two descriptors here.
+    for (int i = 0; i < 2000; ++i) {
+        error_code ec;
+        peers.emplace_back(io);
+        peers.back().connect(where, ec);
+        if (ec) {
+            peers.erase(
+                peers.end() - static_cast<long>(std::min<std::size_t>(peers.size(), 100)),
+                peers.end()
+            );
+            break;
+        }
+    }
+    ASSERT_GT(peers.size(), 300u);
+    const auto tags = sample("video_only.flv");
+    auto into = std::make_shared<heard>();
+    auto player = play(rig, "live/cam", into);
+    auto publisher = publish(rig, "live/cam", tags);
+    EXPECT_TRUE(finished(publisher));
+    EXPECT_TRUE(finished(player));
+    EXPECT_EQ(
+        frames(into->copy(), flv_tag_type::video).size(), frames(*tags, flv_tag_type::video).size()
+    );
+    peers.clear();
+    EXPECT_TRUE(soon([&] { return rig.server().stats().connections == 0; }));
 }
 
 TEST(rtmp_flow, a_stopping_server_tells_its_peers_and_leaves_nothing) {
