@@ -70,16 +70,23 @@ void request_reader::received(std::size_t count) {
 
 // Gives the parser what is there. Beast asks for more with need_more.
 error_code request_reader::parse() {
+    // Beast asserts that an empty last chunk, once begun, comes again with all of its 5 bytes.
+    if (in_chunk_header_ && end_ - begin_ < 5)
+        return {};
     error_code ec;
     const auto used = parser_->put(asio::const_buffer(buffer_.data() + begin_, end_ - begin_), ec);
     begin_ += used;
-    if (ec == beast_http::error::need_more)
+    in_chunk_header_ = false;
+    if (ec == beast_http::error::need_more) {
+        in_chunk_header_ = parser_->is_header_done() && begin_ != end_;
         ec = {};
+    }
     return ec;
 }
 
 awaitable<error_code> request_reader::read_head(duration idle, duration limit) {
     parser_.emplace();
+    in_chunk_header_ = false;
     parser_->body_limit(boost::none);
     parser_->header_limit(static_cast<std::uint32_t>(header_limit_));
     parser_->eager(false);

@@ -118,6 +118,7 @@ class request_reader {
     std::shared_ptr<stream> connection_;
     std::size_t header_limit_;
     std::optional<parser> parser_;
+    bool in_chunk_header_ = false; // part of one is waiting for the rest
     std::vector<std::uint8_t> buffer_;
     std::size_t begin_ = 0, end_ = 0;
     std::shared_ptr<read_ahead> ahead_ = std::make_shared<read_ahead>();

@@ -1,11 +1,12 @@
 // Requests of one connection, head and body framing, as the server reads them. The first byte says
-// where the input is cut in two reads.
+// how the input is cut: small values are the size of each piece, others where it is cut in two.
 #include "http/exchange.hpp"
 #include "http/request_reader.hpp"
 #include "support/byte_feed.hpp"
 
 #include <boost/asio/detached.hpp>
 
+#include <algorithm>
 #include <cstdlib>
 
 using namespace rivulet;
@@ -56,17 +57,19 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (size == 0 || size > 100'000)
         return 0;
     const std::string_view text(reinterpret_cast<const char*>(data + 1), size - 1);
-    const auto cut = text.size() * data[0] / 256;
+    const bool small_pieces = data[0] < 16;
+    const auto step = small_pieces ? data[0] + 1u : text.size() * data[0] / 256 + 1;
     asio::io_context context;
     reading peer(context);
     asio::co_spawn(context, peer.run(), asio::detached);
     context.poll();
-    peer.feed.give(text.substr(0, cut));
-    context.restart();
-    context.poll();
-    peer.feed.give(text.substr(cut));
-    context.restart();
-    context.poll();
+    for (std::size_t at = 0, pieces = 0; at < text.size(); ++pieces) {
+        const auto size = pieces < 500 ? step : text.size();
+        peer.feed.give(text.substr(at, size));
+        at += std::min(size, text.size() - at);
+        context.restart();
+        context.poll();
+    }
     peer.feed.end();
     context.restart();
     context.poll();

@@ -20,6 +20,8 @@ class http_request_reader : public ::testing::Test {
         body.append(reinterpret_cast<const char*>(piece.data()), piece.size());
     };
 
+    const std::function<bool()> go_on = [] { return true; };
+
     // Starts an operation; its result, once it is there.
     template <class T>
     std::shared_ptr<std::optional<T>> start(awaitable<T> work) {
@@ -47,6 +49,13 @@ class http_request_reader : public ::testing::Test {
         if (!*done)
             return "waits";
         return **done ? (*done)->message() : "ok";
+    }
+
+    awaitable<error_code> read_all(request_reader& from) {
+        error_code failed;
+        while (!failed && !from.body_done())
+            failed = co_await from.read_body(sink);
+        co_return failed;
     }
 
     // Reads what is there of the body; "" when all went well so far.
@@ -95,7 +104,7 @@ TEST_F(http_request_reader, a_head_may_come_byte_by_byte) {
 
 TEST_F(http_request_reader, chunks_may_be_cut_at_every_byte) {
     EXPECT_EQ(read_head("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"), "ok");
-    auto reading = start(reader.relay_body(sink, [] { return true; }));
+    auto reading = start(reader.relay_body(sink, go_on));
     for (const char c :
          std::string_view("5;x=y\r\nhello\r\nA\r\n0123456789\r\n0\r\nT: v\r\n\r\n")) {
         EXPECT_FALSE(*reading);
@@ -106,6 +115,31 @@ TEST_F(http_request_reader, chunks_may_be_cut_at_every_byte) {
     EXPECT_FALSE(**reading);
     EXPECT_EQ(body, "hello0123456789");
     EXPECT_TRUE(reader.body_done());
+}
+
+// Both ways to read a body, and every place where the framing can be cut.
+TEST_F(http_request_reader, takes_chunked_framing_in_pieces_of_any_size) {
+    for (const std::string framing :
+         {"0\r\n\r\n", "1\r\nx\r\n0\r\n\r\n", "000\r\n\r\n", "0;e=f\r\nTrailer: t\r\n\r\n"}) {
+        for (std::size_t step = 1; step <= 5; ++step) {
+            for (const bool whole : {true, false}) {
+                test::byte_feed own(context);
+                request_reader fresh(own.stream(), 16 * 1024);
+                own.give("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n");
+                auto head = start(fresh.read_head(1min, 1min));
+                ASSERT_TRUE(*head && !**head);
+                auto done = start(whole ? fresh.relay_body(sink, go_on) : read_all(fresh));
+                for (std::size_t at = 0; at < framing.size(); at += step) {
+                    ASSERT_FALSE(*done) << framing;
+                    own.give(std::string_view(framing).substr(at, step));
+                    run();
+                }
+                ASSERT_TRUE(*done) << framing << step << whole;
+                EXPECT_FALSE(**done);
+                EXPECT_TRUE(fresh.body_done());
+            }
+        }
+    }
 }
 
 TEST_F(http_request_reader, pipelined_requests_are_read_one_after_the_other) {
@@ -133,7 +167,7 @@ TEST_F(http_request_reader, pieces_never_exceed_what_was_buffered) {
         body.append(reinterpret_cast<const char*>(piece.data()), piece.size());
     };
     feed.give("2\r\nab\r\n3\r\ncde\r\n64\r\n" + std::string(100, 'x') + "\r\n0\r\n\r\n");
-    auto done = start(reader.relay_body(checking, [] { return true; }));
+    auto done = start(reader.relay_body(checking, go_on));
     ASSERT_TRUE(*done);
     EXPECT_EQ(body, "abcde" + std::string(100, 'x'));
     EXPECT_EQ(most, 100u);
@@ -169,7 +203,7 @@ TEST_F(http_request_reader, bad_chunks_are_a_violation) {
         own.give("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n" + std::string(bad));
         auto head = start(fresh.read_head(1min, 1min));
         ASSERT_TRUE(*head && !**head);
-        auto done = start(fresh.relay_body(sink, [] { return true; }));
+        auto done = start(fresh.relay_body(sink, go_on));
         ASSERT_TRUE(*done) << bad;
         EXPECT_EQ(**done, errc::protocol_violation) << bad;
     }
@@ -186,7 +220,7 @@ TEST_F(http_request_reader, a_head_is_held_to_its_limit) {
 
 TEST_F(http_request_reader, an_endless_chunk_header_is_refused) {
     EXPECT_EQ(read_head("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"), "ok");
-    auto reading = start(reader.relay_body(sink, [] { return true; }));
+    auto reading = start(reader.relay_body(sink, go_on));
     std::size_t given = feed.give("5;");
     for (int i = 0; i < 100 && !*reading; ++i) {
         given += feed.give(std::string(16 * 1024, 'e'));
