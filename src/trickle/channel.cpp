@@ -9,6 +9,10 @@ namespace {
 // Leaves room for `next` to count on.
 constexpr std::int64_t largest_seq = std::numeric_limits<std::int64_t>::max() - 16;
 
+// How many blocks a segment may have beside its limit of bytes.
+constexpr std::size_t free_blocks = 4096;
+constexpr std::size_t least_average_block = 64;
+
 } // namespace
 
 channel::channel(std::string name, std::string mime, channel_limits limits, time_point now)
@@ -115,7 +119,10 @@ error_code channel::append(const write_slot& to, bytes block, time_point now) {
             return make_error_code(errc::cancelled);
     }
     last_activity_ = now;
-    if (to.target->size() + block.size() > limits_.segment_bytes) {
+    // Tiny blocks cost more than their bytes.
+    const auto most_blocks = free_blocks + limits_.segment_bytes / least_average_block;
+    if (to.target->size() + block.size() > limits_.segment_bytes ||
+        to.target->blocks().size() >= most_blocks) {
         to.target->close();
         return make_error_code(errc::too_large);
     }
@@ -150,6 +157,7 @@ std::optional<time_point> channel::abort_write(const write_slot& to, time_point 
         return std::nullopt;
     std::erase_if(orphans_, [&](const orphan& lost) { return lost.target == to.target; });
     orphans_.push_back({to.target, now});
+    ++aborts_;
     return now + retry_window;
 }
 

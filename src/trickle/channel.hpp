@@ -76,6 +76,9 @@ class channel {
     // data, or after retry_window once a newer segment has some. Returns when to call again.
     std::optional<time_point> close_orphans(time_point now);
 
+    // Writers that vanished so far: of several timers only the newest one needs to go on.
+    unsigned aborts() const { return aborts_; }
+
     static constexpr auto retry_window = std::chrono::seconds(1);
     static constexpr auto retry_limit = std::chrono::seconds(10);
 
@@ -118,6 +121,7 @@ class channel {
     time_point last_activity_;
     std::array<segment_ptr, window> ring_;
     std::vector<orphan> orphans_;
+    unsigned aborts_ = 0;
     // Claimed by writers of long gone numbers, outside the ring until their first byte.
     std::vector<std::weak_ptr<segment>> stale_;
 };

@@ -14,10 +14,11 @@ constexpr std::string_view continue_line = "HTTP/1.1 100 Continue\r\n\r\n";
 // Ends the segments of vanished writers when they are due; keeps only the channel alive.
 void close_orphans_at(asio::any_io_executor executor, channel_ptr owner, time_point due) {
     auto timer = std::make_shared<asio::steady_timer>(executor, due);
-    timer->async_wait([timer, owner](error_code ec) {
+    timer->async_wait([timer, owner, mine = owner->aborts()](error_code ec) {
         if (ec || owner->closed())
             return;
-        if (auto again = owner->close_orphans(steady_clock::now()))
+        auto again = owner->close_orphans(steady_clock::now());
+        if (again && mine == owner->aborts())
             close_orphans_at(timer->get_executor(), owner, *again);
     });
 }

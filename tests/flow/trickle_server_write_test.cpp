@@ -71,6 +71,7 @@ TEST(trickle_conformance, s5_answers_a_missing_channel_at_once_while_the_body_is
     EXPECT_EQ(reply["Content-Type"], "text/plain; charset=utf-8");
     EXPECT_EQ(reply["X-Content-Type-Options"], "nosniff");
     EXPECT_TRUE(post.ends());
+    EXPECT_EQ(rig.post("/nobody/0", "")["Connection"], "close");
     EXPECT_EQ(rig.table().size(), 0u);
 }
 

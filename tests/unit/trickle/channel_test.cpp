@@ -470,6 +470,17 @@ TEST_F(trickle_channel, a_segment_is_held_to_its_byte_limit_exactly) {
     EXPECT_EQ(slot.target->size(), 10u);
 }
 
+TEST_F(trickle_channel, a_segment_of_tiny_blocks_is_held_to_a_number_of_them) {
+    const auto slot = open(0);
+    std::size_t blocks = 0;
+    const auto tiny = bytes::copy_of("x");
+    while (!made.append(slot, tiny, now) && blocks < 100'000'000)
+        ++blocks;
+    EXPECT_GT(blocks, 1'000'000u);
+    EXPECT_LT(blocks, 1'100'000u);
+    EXPECT_TRUE(slot.target->closed());
+}
+
 struct idle_watcher final : segment_watcher {
     void segment_changed() override {}
 };
