@@ -2,6 +2,7 @@
 
 #include "base/deadline.hpp"
 #include "base/notifier.hpp"
+#include "base/resolve.hpp"
 #include "http/tls_engine.hpp"
 
 #include <boost/asio/connect.hpp>
@@ -80,15 +81,10 @@ awaitable<error_code> stream::impl::flush_tls() {
 
 namespace {
 
-awaitable<result<tcp::socket>> connect_tcp(std::string host, std::uint16_t port) {
+awaitable<result<tcp::socket>> connect_tcp(std::vector<tcp::endpoint> candidates) {
     auto executor = co_await asio::this_coro::executor;
-    tcp::resolver resolver(executor);
-    auto [resolve_error, endpoints] =
-        co_await resolver.async_resolve(host, std::to_string(port), as_tuple);
-    if (resolve_error)
-        co_return resolve_error;
     tcp::socket socket(executor);
-    auto [ec, endpoint] = co_await asio::async_connect(socket, endpoints, as_tuple);
+    auto [ec, endpoint] = co_await asio::async_connect(socket, candidates, as_tuple);
     if (ec)
         co_return ec;
     co_return std::move(socket);
@@ -96,9 +92,21 @@ awaitable<result<tcp::socket>> connect_tcp(std::string host, std::uint16_t port)
 
 } // namespace
 
-awaitable<result<stream>>
-stream::connect(std::string host, std::uint16_t port, tls_context tls, duration limit) {
-    auto socket = co_await with_deadline(connect_tcp(host, port), limit);
+awaitable<result<stream>> stream::connect(
+    std::string host, std::uint16_t port, tls_context tls, duration limit, address_filter allowed
+) {
+    const auto until = steady_clock::now() + limit;
+    auto candidates = co_await resolve(host, port, until);
+    if (!candidates)
+        co_return candidates.error();
+    if (allowed) {
+        std::erase_if(*candidates, [&](const tcp::endpoint& each) {
+            return !allowed(each.address());
+        });
+        if (candidates->empty())
+            co_return make_error_code(errc::unauthorized);
+    }
+    auto socket = co_await with_deadline(connect_tcp(*candidates), until - steady_clock::now());
     if (!socket)
         co_return socket.error();
     stream made(std::move(*socket));

@@ -8,11 +8,16 @@
 #include "base/error.hpp"
 #include "http/tls.hpp"
 
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
 
 namespace rivulet::http {
+
+// Decides over an address that a name resolved to, just before it is connected to: a name checked
+// earlier may mean another address by now.
+using address_filter = std::function<bool(const asio::ip::address&)>;
 
 class stream {
   public:
@@ -21,10 +26,16 @@ class stream {
     stream(stream&&) noexcept;
     stream& operator=(stream&&) noexcept;
 
-    // Connects to host:port within `limit`; with a context, TLS follows (SNI and checks per its
+    // Connects to host:port within `limit`, to addresses that `allowed` lets
+    // through (unauthorized when it lets none); with a context, TLS follows (SNI and checks per its
     // mode).
-    static awaitable<result<stream>>
-    connect(std::string host, std::uint16_t port, tls_context tls, duration limit);
+    static awaitable<result<stream>> connect(
+        std::string host,
+        std::uint16_t port,
+        tls_context tls,
+        duration limit,
+        address_filter allowed = {}
+    );
     // Server side of the TLS handshake.
     awaitable<error_code> accept_tls(tls_context context, duration limit);
 
