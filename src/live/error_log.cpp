@@ -1,5 +1,6 @@
 #include "live/error_log.hpp"
 
+#include <algorithm>
 #include <string_view>
 
 namespace rivulet::live {
@@ -38,9 +39,10 @@ bool error_log::add(std::string message, std::int64_t now_ms) {
         message += "…";
     if (!first_)
         first_ = logged_error{message, now_ms, now_ms, 1};
-    if (!newest_.empty() && newest_.back().message == message) {
-        newest_.back().last_ms = now_ms;
-        ++newest_.back().count;
+    const auto known = std::ranges::find(newest_, message, &logged_error::message);
+    if (known != newest_.end()) {
+        known->last_ms = now_ms;
+        ++known->count;
         return false;
     }
     newest_.push_back({std::move(message), now_ms, now_ms, 1});

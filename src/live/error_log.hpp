@@ -21,7 +21,7 @@ class error_log {
     static constexpr std::size_t kept = 10;
     static constexpr std::size_t message_bytes = 500;
 
-    // True when the message differs from the newest one: worth a log line.
+    // True when none of the newest says the same: worth a log line.
     bool add(std::string message, std::int64_t now_ms);
 
     const std::optional<logged_error>& first() const { return first_; }

@@ -95,6 +95,7 @@ awaitable<void> job::run() {
 awaitable<std::optional<session::live_channels>> job::choose_orchestrator() {
     const auto& timing = services_.timing;
     const auto until = steady_clock::now() + timing.selection_budget;
+    std::string last_refusal;
     for (;;) {
         const auto begun = steady_clock::now();
         session::selection_fsm pick(
@@ -110,9 +111,11 @@ awaitable<std::optional<session::live_channels>> job::choose_orchestrator() {
             );
             if (answer)
                 co_return std::move(*answer);
-            const auto& said = answer.error().detail;
+            const auto said = answer.error().detail;
             full = full || said.find("insufficient capacity") != std::string::npos;
-            log_.info("orchestrator {} did not take the job: {}", orchestrator_, said);
+            if (orchestrator_ + said != last_refusal)
+                log_.info("orchestrator {} did not take the job: {}", orchestrator_, said);
+            last_refusal = orchestrator_ + said;
             pick.refused(said);
         }
         orchestrator_.clear();
@@ -183,10 +186,7 @@ awaitable<void> job::run_output() {
         if (listener_)
             listener_->job_output(std::move(item));
     };
-    trickle::trouble_sink trouble = [this](const failure& why) {
-        if (listener_)
-            listener_->job_trouble("reading the output: " + why.detail);
-    };
+    trickle::trouble_sink trouble = [this](const failure& why) { retried("output", why); };
     const auto why = co_await trickle::follow(*output_, std::move(items), std::move(trouble));
     output_open_ = false;
     changed_.notify_all();
@@ -194,8 +194,7 @@ awaitable<void> job::run_output() {
         end(job_end_cause::output_ended,
             fmt::format("the orchestrator {} ended the output: {}", orchestrator_, why.detail));
     else
-        end(job_end_cause::output_unreadable,
-            fmt::format("reading the output of {} failed: {}", orchestrator_, why.detail));
+        unreachable("output", why);
 }
 
 awaitable<void> job::run_events() {
@@ -203,25 +202,42 @@ awaitable<void> job::run_events() {
     trickle::message_sink messages = [this](trickle::subscriber_message message) {
         take_event(message.body);
     };
-    trickle::trouble_sink trouble = [this](const failure& why) {
-        if (listener_)
-            listener_->job_trouble("reading the events: " + why.detail);
-    };
+    trickle::trouble_sink trouble = [this](const failure& why) { retried("events", why); };
     const auto why = co_await trickle::follow_messages(
         *event_source_, event_merge::body_bytes, std::move(messages), std::move(trouble)
     );
     // The end of the events is not the end of the job; it only takes the sign of life away.
     events_open_ = false;
     if (!channel_ended(why))
-        end(job_end_cause::events_silent,
-            fmt::format("reading the events of {} failed: {}", orchestrator_, why.detail));
+        unreachable("events", why);
+}
+
+void job::retried(std::string_view doing, const failure& why) {
+    last_trouble_ = why.detail;
+    if (listener_)
+        listener_->job_trouble(
+            job_listener::trouble::retried, fmt::format("reading the {}: {}", doing, why.detail)
+        );
+}
+
+void job::unreachable(std::string_view doing, const failure& why) {
+    end(job_end_cause::orchestrator_unreachable,
+        fmt::format(
+            "reading the {} of {} failed: {}{}",
+            doing,
+            orchestrator_,
+            why.detail,
+            last_trouble_.empty() ? "" : ", the last one: " + last_trouble_
+        ));
 }
 
 void job::take_event(const std::string& body) {
     auto event = events_.take(body, identity_);
     if (!event) {
         if (listener_)
-            listener_->job_trouble("an event was skipped: " + event.error().detail);
+            listener_->job_trouble(
+                job_listener::trouble::lost, "an event was skipped: " + event.error().detail
+            );
         return;
     }
     ++event_count_;
@@ -242,7 +258,10 @@ awaitable<void> job::run_control() {
         case control_fsm::step::kind::send: {
             auto sent = co_await control_channel_->publish_message(step.message);
             if (!sent && listener_)
-                listener_->job_trouble("writing to the control channel: " + sent.error().detail);
+                listener_->job_trouble(
+                    job_listener::trouble::retried,
+                    "writing to the control channel: " + sent.error().detail
+                );
             control_.sent(sent ? error_code() : sent.error().code, steady_clock::now());
             break;
         }
@@ -295,12 +314,17 @@ awaitable<void> job::watch() {
 
 void job::segment_dropped(std::int64_t seq, const std::string& why) {
     if (listener_ && !closing_)
-        listener_->job_trouble(fmt::format("segment {} was dropped: {}", seq, why));
+        listener_->job_trouble(
+            job_listener::trouble::lost, fmt::format("segment {} was dropped: {}", seq, why)
+        );
 }
 
 void job::segment_retried(std::int64_t seq, const failure& why) {
     if (listener_ && !closing_)
-        listener_->job_trouble(fmt::format("segment {} is sent again: {}", seq, why.detail));
+        listener_->job_trouble(
+            job_listener::trouble::retried,
+            fmt::format("segment {} is sent again: {}", seq, why.detail)
+        );
 }
 
 void job::relay_ended(const failure& why) {

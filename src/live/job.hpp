@@ -59,8 +59,9 @@ class job_listener {
     virtual void job_connected(const std::string& orchestrator) = 0;
     virtual void job_output(trickle::subscriber_item item) = 0;
     virtual void job_event(const stream_event& event) = 0;
-    // Something failed and is being tried again, or was given up without ending the job.
-    virtual void job_trouble(const std::string& text) = 0;
+    // Something failed and is tried again, or was lost, without ending the job.
+    enum class trouble { retried, lost };
+    virtual void job_trouble(trouble kind, const std::string& text) = 0;
     virtual void job_ended(const job_end& end) = 0;
 
   protected:
@@ -112,6 +113,8 @@ class job final : public std::enable_shared_from_this<job>, private trickle::rel
     awaitable<void> say_goodbye();
     void end(job_end_cause cause, std::string text);
     void take_event(const std::string& body);
+    void retried(std::string_view doing, const failure& why);
+    void unreachable(std::string_view doing, const failure& why);
     time_point last_input() const;
 
     void segment_dropped(std::int64_t seq, const std::string& why) override;
@@ -146,6 +149,7 @@ class job final : public std::enable_shared_from_this<job>, private trickle::rel
     time_point started_;
     time_point last_output_{};
     std::uint64_t event_count_ = 0;
+    std::string last_trouble_;
     bool output_open_ = false, events_open_ = false, relay_open_ = false;
     bool closing_ = false; // close() was called
     bool hurry_ = false;

@@ -20,8 +20,8 @@ std::string_view to_string(job_end_cause cause) {
         return "input_channel_gone";
     case job_end_cause::output_ended:
         return "output_ended";
-    case job_end_cause::output_unreadable:
-        return "output_unreadable";
+    case job_end_cause::orchestrator_unreachable:
+        return "orchestrator_unreachable";
     case job_end_cause::output_stalled:
         return "output_stalled";
     case job_end_cause::events_silent:

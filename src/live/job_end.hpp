@@ -7,19 +7,19 @@
 namespace rivulet::live {
 
 enum class job_end_cause {
-    input_ended,        // the publisher left
-    stopped,            // by the API
-    replaced,           // a newer publisher took the name
-    no_orchestrator,    // nobody took the job
-    bad_request,        // an orchestrator says that the parameters can't work
-    orchestrator_slow,  // a fourth segment began while three were unfinished
-    input_channel_gone, // publishing answered 404
-    output_ended,       // the output channel ended or answered 404
-    output_unreadable,  // seven reads in a row failed
-    output_stalled,     // no output although input flows
-    events_silent,      // no event for more than 30 s
-    control_gone,       // the control channel answered 404
-    params_undelivered, // the cached parameters could not be sent first
+    input_ended,              // the publisher left
+    stopped,                  // by the API
+    replaced,                 // a newer publisher took the name
+    no_orchestrator,          // nobody took the job
+    bad_request,              // an orchestrator says that the parameters can't work
+    orchestrator_slow,        // a fourth segment began while three were unfinished
+    input_channel_gone,       // publishing answered 404
+    output_ended,             // the output channel ended or answered 404
+    orchestrator_unreachable, // seven reads of output or events in a row failed
+    output_stalled,           // no output although input flows
+    events_silent,            // no event for more than 30 s
+    control_gone,             // the control channel answered 404
+    params_undelivered,       // the cached parameters could not be sent first
 };
 
 struct job_end {

@@ -1,6 +1,7 @@
 #include "live/routes.hpp"
 
 #include "live/json_object.hpp"
+#include "live/json_text.hpp"
 
 #include <boost/json/array.hpp>
 #include <fmt/core.h>
@@ -35,6 +36,14 @@ http::response no_content() {
     return reply;
 }
 
+http::response fresh_json(const json::value& value) {
+    http::response reply;
+    reply.content_type = "application/json";
+    reply.headers.emplace_back("Cache-Control", "no-store");
+    reply.body = to_text(value);
+    return reply;
+}
+
 awaitable<http::response> preflight(const http::request&) {
     co_return no_content();
 }
@@ -52,9 +61,7 @@ awaitable<http::response> status(registry& streams, const http::request& request
     auto found = co_await streams.find(name);
     if (!found)
         co_return no_stream(name);
-    auto reply = http::json_response(to_json(*found));
-    reply.headers.emplace_back("Cache-Control", "no-store");
-    co_return reply;
+    co_return fresh_json(to_json(*found));
 }
 
 awaitable<http::response> stop(registry& streams, const http::request& request) {
@@ -64,7 +71,7 @@ awaitable<http::response> stop(registry& streams, const http::request& request) 
         co_return no_stream(name);
     json::object body;
     body["stopped"] = *stopped;
-    co_return http::json_response(body);
+    co_return fresh_json(body);
 }
 
 awaitable<http::response> list(registry& streams, const http::request&) {
@@ -74,9 +81,7 @@ awaitable<http::response> list(registry& streams, const http::request&) {
         entries.push_back(to_list_entry(one));
     json::object body;
     body["streams"] = std::move(entries);
-    auto reply = http::json_response(body);
-    reply.headers.emplace_back("Cache-Control", "no-store");
-    co_return reply;
+    co_return fresh_json(body);
 }
 
 awaitable<http::response> health(registry& streams, const http::request&) {
@@ -84,7 +89,7 @@ awaitable<http::response> health(registry& streams, const http::request&) {
     body["status"] = "ok";
     body["version"] = RIVULET_VERSION;
     body["streams"] = streams.count();
-    co_return http::json_response(body);
+    co_return fresh_json(body);
 }
 
 awaitable<http::response> first_page(registry& streams, const http::request&) {

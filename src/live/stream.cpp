@@ -274,8 +274,11 @@ void stream::job_event(const stream_event& event) {
     report("the runner says: " + (text ? std::string(*text) : std::string("error")));
 }
 
-void stream::job_trouble(const std::string& text) {
-    report(text);
+void stream::job_trouble(trouble kind, const std::string& text) {
+    if (kind == trouble::lost)
+        report(text);
+    else if (errors_.add(text, unix_ms()))
+        log_.debug("{}", text);
 }
 
 // The seam of the orchestrator swap: a cause for which calls_for_swap() is true would start the

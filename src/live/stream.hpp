@@ -82,7 +82,7 @@ class stream final : public ingest::unit_sink,
     void job_connected(const std::string& orchestrator) override;
     void job_output(trickle::subscriber_item item) override;
     void job_event(const stream_event& event) override;
-    void job_trouble(const std::string& text) override;
+    void job_trouble(trouble kind, const std::string& text) override;
     void job_ended(const job_end& end) override;
 
     void start_job();

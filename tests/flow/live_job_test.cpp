@@ -1,5 +1,6 @@
 // A whole live job against an orchestrator whose answers the test writes: real HTTP, real trickle,
 // made-up frames.
+#include "live/ts_meter.hpp"
 #include "support/fake_orchestrator.hpp"
 #include "support/live_rig.hpp"
 
@@ -142,6 +143,38 @@ TEST(live_conformance, s19_every_segment_begins_with_tables_and_s26_it_flows_whi
         }
         EXPECT_TRUE(pat && pmt);
     }
+}
+
+TEST(live_conformance, s24_video_pts_start_near_zero_and_rise_over_segments) {
+    fake_orchestrator orchestrator;
+    live_rig rig({orchestrator.url()});
+    auto publisher = rig.publish("cam"); // its clock starts at 1,000,000 ticks
+    publisher->start();
+    const auto job = orchestrator.last_job();
+    ASSERT_TRUE(eventually([&] { return orchestrator.segments(job, "").size() >= 3; }));
+    std::vector<std::int64_t> pts;
+    live::ts_meter meter([&pts](std::int64_t value) { pts.push_back(value); });
+    for (const auto& segment : orchestrator.segments(job, ""))
+        meter.feed({reinterpret_cast<const std::uint8_t*>(segment.data()), segment.size()});
+    ASSERT_GE(pts.size(), 30u);
+    EXPECT_LT(pts.front(), 90'000);
+    for (std::size_t i = 1; i < pts.size(); ++i)
+        EXPECT_EQ(pts[i] - pts[i - 1], 1800) << i;
+}
+
+TEST(live_job, an_orchestrator_that_dies_is_named_in_one_line) {
+    auto orchestrator = std::make_unique<fake_orchestrator>();
+    orchestrator->echo();
+    live_rig rig({orchestrator->url()});
+    auto publisher = rig.publish("cam");
+    publisher->start();
+    ASSERT_TRUE(eventually([&] { return rig.state("cam") == "live"; }));
+    const auto url = orchestrator->url();
+    orchestrator.reset();
+    ASSERT_TRUE(eventually([&] { return rig.state("cam") == "failed"; }));
+    EXPECT_THAT(summary(rig.status("cam")), HasSubstr(url));
+    EXPECT_TRUE(rig.channel_exists("cam"));
+    EXPECT_EQ(publisher->kicked(), "");
 }
 
 TEST(live_conformance, s10_an_update_before_the_job_is_the_first_control_message) {

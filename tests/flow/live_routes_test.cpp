@@ -100,7 +100,9 @@ TEST_F(live_routes, delete_takes_an_id_too) {
 }
 
 TEST_F(live_routes, the_list_names_every_stream) {
-    EXPECT_THAT(rig.get("/live/video-to-video").body, StartsWith(R"({"streams":[]})"));
+    EXPECT_EQ(
+        boost::json::parse(rig.get("/live/video-to-video").body).at("streams").as_array().size(), 0u
+    );
     auto one = rig.publish("b", {{"pipeline", "avfilter"}});
     auto two = rig.publish("a");
     const auto list = boost::json::parse(rig.get("/live/video-to-video").body).at("streams");

@@ -58,6 +58,7 @@ TEST(error_log, keeps_the_first_error_and_counts_repeats) {
     EXPECT_FALSE(log.add("second", 3));
     EXPECT_EQ(log.first()->message, "first");
     ASSERT_EQ(log.newest().size(), 2u);
+    EXPECT_FALSE(log.add("first", 3)) << "taking turns is no news either";
     EXPECT_EQ(log.newest().back().count, 2u);
     EXPECT_EQ(log.newest().back().last_ms, 3);
     for (int i = 0; i < 100; ++i)

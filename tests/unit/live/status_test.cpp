@@ -1,8 +1,10 @@
 #include "live/job_end.hpp"
+#include "live/json_text.hpp"
 #include "live/stream_status.hpp"
 #include "trickle/publisher_policy.hpp"
 #include "trickle/subscriber_relay.hpp"
 
+#include <boost/json/parse.hpp>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -46,6 +48,19 @@ TEST(stream_status, says_in_words_why_there_is_no_picture) {
     EXPECT_THAT(summary(s), HasSubstr("publisher has sent nothing for 13 s"));
 }
 
+TEST(json_text, writes_numbers_as_people_do_and_reads_back_the_same) {
+    const auto value = boost::json::parse(
+        R"({"a":29.97,"b":30.0,"c":[],"d":{},"e":[1,"x\"{",null,true,{"f":[[2]]}],"g":1e300,"h":-0.5})"
+    );
+    const auto text = to_text(value);
+    EXPECT_THAT(text, HasSubstr("\"a\": 29.97,\n"));
+    EXPECT_THAT(text, HasSubstr("\"h\": -0.5\n"));
+    const auto again = boost::json::parse(text);
+    EXPECT_EQ(to_text(again), text);
+    EXPECT_EQ(again.at("e"), value.at("e"));
+    EXPECT_EQ(again.at("g"), value.at("g"));
+}
+
 TEST(job_end, only_the_orchestrators_faults_call_for_another_one) {
     for (auto cause :
          {job_end_cause::input_ended,
@@ -58,7 +73,7 @@ TEST(job_end, only_the_orchestrators_faults_call_for_another_one) {
          {job_end_cause::orchestrator_slow,
           job_end_cause::input_channel_gone,
           job_end_cause::output_ended,
-          job_end_cause::output_unreadable,
+          job_end_cause::orchestrator_unreachable,
           job_end_cause::output_stalled,
           job_end_cause::events_silent,
           job_end_cause::control_gone,
