@@ -93,7 +93,9 @@ std::string raw_client::read_line() {
             return line;
         }
         if (receive() == 0)
-            throw raw_http_error("read: the connection ended inside a line: " + buffer_.substr(0, 200));
+            throw raw_http_error(
+                "read: the connection ended inside a line: " + buffer_.substr(0, 200)
+            );
     }
 }
 
@@ -154,7 +156,9 @@ std::string raw_client::read_chunk() {
 std::string raw_client::read_exactly(std::size_t size) {
     while (buffer_.size() < size)
         if (receive() == 0)
-            throw raw_http_error("read: the connection ended too early; got: " + buffer_.substr(0, 200));
+            throw raw_http_error(
+                "read: the connection ended too early; got: " + buffer_.substr(0, 200)
+            );
     auto taken = buffer_.substr(0, size);
     buffer_.erase(0, size);
     return taken;
