@@ -2,6 +2,7 @@
 
 #include "base/shards.hpp"
 #include "gateway.hpp"
+#include "process_limits.hpp"
 #include "trickle/standalone.hpp"
 #include "worker/service.hpp"
 
@@ -183,6 +184,9 @@ int run_command(const invocation& chosen) {
     const logger log;
     for (const auto& note : chosen.notes)
         log.warn("{}", note);
+    const auto& values = chosen.values;
+    const auto connections = values.max_connections + values.rtmp_max_connections;
+    prepare_process(static_cast<std::size_t>(connections), log);
     switch (chosen.which) {
     case command::gateway:
         return run_gateway(chosen.values, log);

@@ -55,7 +55,7 @@ struct settings {
     bool autocreate = false;
 
     // The process.
-    std::int64_t shards = 0; // network threads; 0 is one per core
+    std::int64_t shards = 0; // network threads; 0 is one per two cores
     std::int64_t max_connections = 20'000;
     duration drain_timeout = std::chrono::seconds(5);
     log_level level = log_level::info;

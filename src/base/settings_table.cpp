@@ -71,7 +71,7 @@ constexpr std::array table{
             .help = "A publisher that sends nothing for so long is disconnected.", .low = nanoseconds(1), .high = nanoseconds(3600)},
 
     setting{.group = "Worker", .name = "capacity", .member = &settings::capacity, .commands = gateway | worker,
-            .help = "Streams that the worker (with rivulet: the built-in one) runs at once. 0: one per core.", .high = 100'000},
+            .help = "Streams that the worker (with rivulet: the built-in one) runs at once. 0: one per two cores, so that media threads have the others.", .high = 100'000},
 
     setting{.group = "Trickle", .name = "autocreate", .member = &settings::autocreate, .commands = trickle,
             .help = "A POST to an unknown channel creates it."},
@@ -87,7 +87,7 @@ constexpr std::array table{
     setting{.group = "Process", .name = "gateway", .member = &settings::gateway, .commands = gateway,
             .help = "The role; rivulet without a command is a gateway, so this may be left out.", .alias = "broadcaster"},
     setting{.group = "Process", .name = "shards", .member = &settings::shards, .commands = every,
-            .help = "Network threads. 0: one per core.", .high = 1'024},
+            .help = "Network threads. 0: one per two cores, so that media threads have the others.", .high = 1'024},
     setting{.group = "Process", .name = "maxConnections", .member = &settings::max_connections, .commands = every,
             .help = "HTTP connections at once.", .low = 1, .high = 1'000'000},
     setting{.group = "Process", .name = "drainTimeout", .member = &settings::drain_timeout, .commands = every,
