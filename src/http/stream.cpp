@@ -8,10 +8,13 @@
 #include <boost/asio/connect.hpp>
 #include <boost/asio/write.hpp>
 
+#include <algorithm>
 #include <array>
+#include <cstring>
 #include <netinet/tcp.h>
 #include <optional>
 #include <sys/socket.h>
+#include <utility>
 #include <vector>
 
 namespace rivulet::http {
@@ -19,6 +22,11 @@ namespace {
 
 // The only liveness check on connections that are silent for minutes (spec trickle 9).
 constexpr int keepalive_seconds = 15;
+
+constexpr std::size_t record_bytes = 16 * 1024; // the most that one TLS record carries
+// Encrypted at once: enough to fill a socket, little enough to bound the time of one connection.
+constexpr std::size_t burst_bytes = 256 * 1024;
+constexpr std::size_t kept_ciphertext = 4 * 1024; // room that a connection keeps between bursts
 
 void set_options(tcp::socket& socket) {
     error_code ignored;
@@ -41,14 +49,22 @@ struct stream::impl {
         return timed_out && ec ? make_error_code(errc::timed_out) : ec;
     }
 
+    struct flush_turn;
+
+    awaitable<error_code> handshake();
     awaitable<error_code> flush_tls();
+    awaitable<error_code> receive_tls();
+    error_code take_ciphertext();
 
     tcp::socket socket;
     asio::steady_timer deadline;
     unsigned deadline_generation = 0;
     bool timed_out = false;
     std::optional<tls_engine> tls;
-    std::vector<std::uint8_t> incoming; // ciphertext just read
+    // Ciphertext on its way. What a cancelled write leaves behind goes out with the next one: half
+    // a record would end the session.
+    std::vector<std::uint8_t> outgoing;
+    std::size_t sent = 0; // of it
     bool flushing = false;
     notifier flushed;
 };
@@ -62,20 +78,80 @@ stream::~stream() = default;
 stream::stream(stream&&) noexcept = default;
 stream& stream::operator=(stream&&) noexcept = default;
 
+// A coroutine that is cancelled leaves by an exception.
+struct stream::impl::flush_turn {
+    impl& of;
+
+    ~flush_turn() {
+        of.flushing = false;
+        of.flushed.notify_all();
+    }
+};
+
 // Sends the ciphertext that the engine has produced. Reader and writer may both come here; one
 // sends, the other waits, so that records keep their order.
 awaitable<error_code> stream::impl::flush_tls() {
     while (flushing)
         co_await flushed.wait();
     flushing = true;
+    const flush_turn ends_with_this_call{*this};
     error_code failed;
-    std::vector<std::uint8_t> outgoing;
-    while (!failed && tls->take_output(outgoing)) {
-        auto [ec, n] = co_await asio::async_write(socket, asio::buffer(outgoing), as_tuple);
+    for (;;) {
+        if (sent == outgoing.size()) {
+            sent = 0;
+            const bool more = tls->take_output(outgoing);
+            if (!more)
+                break;
+        }
+        if (timed_out) {
+            failed = make_error_code(errc::timed_out);
+            break;
+        }
+        const auto rest = asio::buffer(outgoing) + sent;
+        auto [ec, n] = co_await socket.async_write_some(rest, as_tuple);
+        sent += n;
         failed = ec;
+        if (failed)
+            break;
     }
-    flushing = false;
-    flushed.notify_all();
+    if (outgoing.empty() && outgoing.capacity() > kept_ciphertext)
+        outgoing = {};
+    co_return failed;
+}
+
+// Waits without a buffer: a silent connection holds none.
+awaitable<error_code> stream::impl::receive_tls() {
+    if (timed_out)
+        co_return make_error_code(errc::timed_out);
+    tls->release_room();
+    auto [ec] = co_await socket.async_wait(tcp::socket::wait_read, as_tuple);
+    co_return ec ? ec : take_ciphertext();
+}
+
+error_code stream::impl::take_ciphertext() {
+    static thread_local std::array<std::uint8_t, 2 * record_bytes> scratch;
+    error_code failed;
+    const auto n = socket.read_some(asio::buffer(scratch), failed);
+    if (failed == asio::error::would_block || failed == asio::error::try_again)
+        return {}; // the caller asks the engine in vain and comes again
+    if (!failed)
+        tls->give_input({scratch.data(), n});
+    return failed;
+}
+
+awaitable<error_code> stream::impl::handshake() {
+    error_code failed;
+    while (!failed && !tls->handshake_done()) {
+        failed = tls->handshake();
+        auto unsent = co_await flush_tls(); // a refusal, too, is told to the peer
+        if (failed == asio::error::try_again) {
+            failed = unsent;
+            if (!failed)
+                failed = co_await receive_tls();
+        } else if (!failed) {
+            failed = unsent;
+        }
+    }
     co_return failed;
 }
 
@@ -115,26 +191,9 @@ awaitable<result<stream>> stream::connect(
     made.impl_->tls.emplace(tls, tls_engine::role::client);
     made.impl_->tls->expect_host(host);
     made.expires_after(limit);
-    auto& engine = *made.impl_->tls;
-    error_code failed;
-    while (!failed && !engine.handshake_done()) {
-        failed = engine.handshake();
-        auto sent = co_await made.impl_->flush_tls();
-        if (failed == asio::error::try_again) {
-            failed = {};
-            made.impl_->incoming.resize(16 * 1024);
-            auto [ec, n] = co_await made.impl_->socket.async_read_some(
-                asio::buffer(made.impl_->incoming), as_tuple
-            );
-            failed = ec;
-            if (!ec)
-                engine.give_input({made.impl_->incoming.data(), n});
-        }
-        if (!failed)
-            failed = sent;
-    }
+    auto failed = co_await made.impl_->handshake();
     if (!failed)
-        failed = engine.check_peer(host + ":" + std::to_string(port));
+        failed = made.impl_->tls->check_peer(host + ":" + std::to_string(port));
     if (failed)
         co_return made.impl_->seen(failed);
     made.expires_after(duration::max());
@@ -145,21 +204,7 @@ awaitable<error_code> stream::accept_tls(tls_context context, duration limit) {
     auto self = impl_;
     self->tls.emplace(context, tls_engine::role::server);
     expires_after(limit);
-    error_code failed;
-    while (!failed && !self->tls->handshake_done()) {
-        failed = self->tls->handshake();
-        auto sent = co_await self->flush_tls();
-        if (failed == asio::error::try_again) {
-            self->incoming.resize(16 * 1024);
-            auto [ec, n] =
-                co_await self->socket.async_read_some(asio::buffer(self->incoming), as_tuple);
-            failed = ec;
-            if (!ec)
-                self->tls->give_input({self->incoming.data(), n});
-        }
-        if (!failed)
-            failed = sent;
-    }
+    auto failed = co_await self->handshake();
     if (failed)
         co_return self->seen(failed);
     expires_after(duration::max());
@@ -168,6 +213,8 @@ awaitable<error_code> stream::accept_tls(tls_context context, duration limit) {
 
 awaitable<result<std::size_t>> stream::read_some(asio::mutable_buffer into) {
     auto self = impl_;
+    if (self->timed_out) // between two operations
+        co_return make_error_code(errc::timed_out);
     if (!self->tls) {
         auto [ec, n] = co_await self->socket.async_read_some(into, as_tuple);
         if (ec)
@@ -176,33 +223,73 @@ awaitable<result<std::size_t>> stream::read_some(asio::mutable_buffer into) {
     }
     for (;;) {
         auto got = self->tls->read({static_cast<std::uint8_t*>(into.data()), into.size()});
-        if (self->tls->has_output()) {
+        if (got)
+            co_return *got; // at once: a cancelled flush must not lose it
+        // What the engine has to say by itself; a writer that is sending takes it along.
+        if (self->tls->has_output() && !self->flushing) {
             auto failed = co_await self->flush_tls();
             if (failed)
                 co_return self->seen(failed);
         }
-        if (got)
-            co_return *got;
         if (got.error() != asio::error::try_again)
             co_return got.error();
-        self->incoming.resize(16 * 1024);
-        auto [ec, n] =
-            co_await self->socket.async_read_some(asio::buffer(self->incoming), as_tuple);
-        if (ec)
-            co_return self->seen(ec);
-        self->tls->give_input({self->incoming.data(), n});
+        auto failed = co_await self->receive_tls();
+        if (failed)
+            co_return self->seen(failed);
     }
 }
 
+namespace {
+
+// Where a gather write has got to.
+struct gather_place {
+    std::size_t buffer = 0;
+    std::size_t offset = 0;
+};
+
+// Encrypts the next burst; small buffers share a record.
+error_code
+encrypt(tls_engine& tls, std::span<const asio::const_buffer> buffers, gather_place& place) {
+    static thread_local std::array<std::uint8_t, record_bytes> record;
+    std::size_t used = 0;
+    error_code failed;
+    for (std::size_t taken = 0; place.buffer < buffers.size() && taken < burst_bytes && !failed;) {
+        const auto left = buffers[place.buffer] + place.offset;
+        if (left.size() == 0) {
+            ++place.buffer;
+            place.offset = 0;
+            continue;
+        }
+        const auto n = std::min(left.size(), record_bytes - used);
+        const auto* from = static_cast<const std::uint8_t*>(left.data());
+        if (n == record_bytes) {
+            failed = tls.write({from, n});
+        } else {
+            std::memcpy(record.data() + used, from, n);
+            used += n;
+        }
+        if (used == record_bytes)
+            failed = tls.write({record.data(), std::exchange(used, 0)});
+        place.offset += n;
+        taken += n;
+    }
+    if (used > 0 && !failed)
+        failed = tls.write({record.data(), used});
+    return failed;
+}
+
+} // namespace
+
 awaitable<error_code> stream::write(std::span<const asio::const_buffer> buffers) {
     auto self = impl_;
+    if (self->timed_out) // between two operations
+        co_return make_error_code(errc::timed_out);
     if (!self->tls) {
         auto [ec, n] = co_await asio::async_write(self->socket, buffers, as_tuple);
         co_return self->seen(ec);
     }
-    for (const auto& buffer : buffers) {
-        auto failed =
-            self->tls->write({static_cast<const std::uint8_t*>(buffer.data()), buffer.size()});
+    for (gather_place place; place.buffer < buffers.size();) {
+        auto failed = encrypt(*self->tls, buffers, place);
         if (!failed)
             failed = co_await self->flush_tls();
         if (failed)
@@ -264,6 +351,8 @@ void stream::move_to(asio::any_io_executor executor) {
     moved.assign(protocol, handle, ec);
     impl_ = std::make_shared<impl>(std::move(moved));
     impl_->tls = std::move(old->tls);
+    impl_->outgoing = std::move(old->outgoing);
+    impl_->sent = old->sent;
     impl_->socket.non_blocking(true, ec);
 }
 

@@ -50,15 +50,16 @@ class stream {
     // Looks without consuming: true when the peer has closed or reset. Never blocks.
     bool peer_gone();
 
-    // Aborts pending operations after `limit` (they fail with errc::timed_out); a later call
-    // replaces the limit, duration::max() removes it.
+    // Aborts pending operations after `limit` (they fail with errc::timed_out, as do those that
+    // begin later); the next call replaces the limit, duration::max() removes it.
     void expires_after(duration limit);
     // Re-homes the connection. No operation may be pending.
     void move_to(asio::any_io_executor executor);
     // Sends FIN, reads and discards for at most `limit` so that the peer gets our last reply
     // instead of a reset, then closes.
     awaitable<void> linger_close(duration limit);
-    // Aborts pending operations with asio::error::operation_aborted; the connection stays usable.
+    // Aborts pending operations with asio::error::operation_aborted; the connection stays usable. A
+    // write may then have been sent in part; with TLS its last record is completed by the next one.
     void cancel();
     void close();
 

@@ -42,6 +42,7 @@ tls_context new_server_context() {
     auto context = adopt(SSL_CTX_new(TLS_server_method()));
     SSL_CTX_set_min_proto_version(context.get(), TLS1_2_VERSION);
     SSL_CTX_set_alpn_select_cb(context.get(), select_alpn, nullptr);
+    SSL_CTX_set_options(context.get(), SSL_OP_NO_RENEGOTIATION);
     SSL_CTX_set_mode(context.get(), SSL_MODE_RELEASE_BUFFERS);
     return context;
 }
@@ -112,6 +113,7 @@ outcome<tls_context> self_signed_tls(const std::string& host) {
 outcome<tls_context> client_tls(tls_verify verify, const std::filesystem::path& ca_file) {
     auto context = adopt(SSL_CTX_new(TLS_client_method()));
     SSL_CTX_set_min_proto_version(context.get(), TLS1_2_VERSION);
+    SSL_CTX_set_options(context.get(), SSL_OP_NO_RENEGOTIATION);
     SSL_CTX_set_mode(context.get(), SSL_MODE_RELEASE_BUFFERS);
     SSL_CTX_set_ex_data(
         context.get(), verify_index(), reinterpret_cast<void*>(static_cast<std::intptr_t>(verify))

@@ -4,6 +4,7 @@
 
 #include <boost/asio/error.hpp>
 #include <boost/asio/ip/address.hpp>
+#include <openssl/buffer.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
@@ -96,6 +97,26 @@ void tls_engine::shutdown() {
     }
 }
 
+namespace {
+
+constexpr std::size_t kept_room = 4 * 1024;
+
+// An empty memory BIO that has grown keeps its memory otherwise.
+bool oversized(BIO* bio) {
+    if (BIO_ctrl_pending(bio) > 0)
+        return false;
+    BUF_MEM* memory = nullptr;
+    BIO_get_mem_ptr(bio, &memory);
+    return memory && memory->max > kept_room;
+}
+
+} // namespace
+
+void tls_engine::release_room() {
+    if (oversized(SSL_get_rbio(session_.get())))
+        SSL_set0_rbio(session_.get(), BIO_new(BIO_s_mem()));
+}
+
 void tls_engine::give_input(std::span<const std::uint8_t> ciphertext) {
     BIO_write(SSL_get_rbio(session_.get()), ciphertext.data(), static_cast<int>(ciphertext.size()));
 }
@@ -110,6 +131,8 @@ bool tls_engine::take_output(std::vector<std::uint8_t>& out) {
     if (pending == 0)
         return false;
     BIO_read(SSL_get_wbio(session_.get()), out.data(), static_cast<int>(pending));
+    if (handshake_done() && oversized(SSL_get_wbio(session_.get())))
+        SSL_set0_wbio(session_.get(), BIO_new(BIO_s_mem()));
     return true;
 }
 

@@ -36,6 +36,8 @@ class tls_engine {
     bool has_output() const;
     // Moves all pending ciphertext into `out`; false when there is none.
     bool take_output(std::vector<std::uint8_t>& out);
+    // Gives back what the empty input buffer has grown to; worth it before a wait.
+    void release_room();
 
   private:
     error_code failure_of(int returned);
