@@ -99,15 +99,14 @@ awaitable<error_code> connection::refuse_bad_head(error_code why) {
         refusal = error_response(http::status::request_timeout, "the request's head took too long");
     else
         co_return why; // the peer left, or never spoke
-    exchange now(*io_, reader_, owner_->options.cors);
-    io_->expires_after(owner_->options.limits.write);
+    exchange now(*io_, reader_, owner_->options.cors, owner_->options.limits.write);
     co_await now.reply(std::move(refusal), after_reply::close);
     co_await io_->linger_close(linger_limit);
     co_return why;
 }
 
 awaitable<connection::next> connection::answer(std::shared_ptr<connection> self) {
-    exchange now(*io_, reader_, owner_->options.cors);
+    exchange now(*io_, reader_, owner_->options.cors, owner_->options.limits.write);
     const auto path = now.path();
     const auto* streaming = owner_->find_stream_route(path);
     if (streaming) {
@@ -195,9 +194,7 @@ awaitable<void> connection::answer_whole(exchange& now) {
         auto drained = co_await read_whole_body(now, 64 * 1024);
         static_cast<void>(drained);
     }
-    io_->expires_after(owner_->options.limits.write);
     co_await now.reply(std::move(refusal));
-    io_->expires_after(duration::max());
 }
 
 awaitable<result<std::string>> connection::read_whole_body(exchange& now, std::size_t limit) {
@@ -211,10 +208,10 @@ awaitable<result<std::string>> connection::read_whole_body(exchange& now, std::s
     };
     if (reader_.content_length().value_or(0) > limit)
         co_return make_error_code(errc::too_large);
-    io_->expires_after(owner_->options.limits.body);
     auto invited = co_await now.invite_body();
     if (invited)
         co_return invited;
+    io_->expires_after(owner_->options.limits.body);
     while (!reader_.body_done() && !overflow) {
         auto failed = co_await reader_.read_body(keep);
         if (failed)
@@ -247,9 +244,7 @@ awaitable<void> connection::answer_route(const route_entry& route, request& aske
     } else {
         co_return; // the peer left
     }
-    io_->expires_after(owner_->options.limits.write);
     co_await now.reply(std::move(made));
-    io_->expires_after(duration::max());
 }
 
 } // namespace rivulet::http

@@ -8,8 +8,8 @@
 
 namespace rivulet::http {
 
-exchange::exchange(stream& connection, request_reader& reader, bool cors)
-    : connection_(connection), reader_(reader), cors_(cors) {}
+exchange::exchange(stream& connection, request_reader& reader, bool cors, duration write_limit)
+    : connection_(connection), reader_(reader), cors_(cors), write_limit_(write_limit) {}
 
 std::string_view exchange::path() const {
     return split(header().target()).path;
@@ -86,17 +86,28 @@ std::string exchange::render(const response& message, after_reply then) const {
     return text;
 }
 
+// A peer that asks and never reads would hold the connection for ever.
+awaitable<error_code> exchange::send(std::string_view text) {
+    connection_.expires_after(write_limit_);
+    auto failed = co_await connection_.write(asio::buffer(text));
+    connection_.expires_after(duration::max());
+    co_return failed;
+}
+
 awaitable<error_code> exchange::invite_body() {
     static constexpr std::string_view proceed = "HTTP/1.1 100 Continue\r\n\r\n";
     if ((*this)["Expect"].empty() || reader_.body_done())
         co_return error_code{};
-    co_return co_await connection_.write(asio::buffer(proceed));
+    co_return co_await send(proceed);
 }
 
 awaitable<error_code> exchange::reply(response message, after_reply then) {
     const auto text = render(message, then);
     finished(then);
-    co_return co_await connection_.write(asio::buffer(text));
+    auto failed = co_await send(text);
+    if (failed)
+        then_ = after_reply::close;
+    co_return failed;
 }
 
 std::string exchange::streaming_head(const response& message) const {
@@ -104,7 +115,7 @@ std::string exchange::streaming_head(const response& message) const {
     add_common(text, message);
     if (chunked())
         text += "Transfer-Encoding: chunked\r\n";
-    if (!reader_.keep_alive() || !chunked())
+    if (!reader_.keep_alive() || !chunked() || !reader_.body_done())
         text += "Connection: close\r\n";
     text += "\r\n";
     return text;

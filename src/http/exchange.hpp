@@ -19,7 +19,14 @@ enum class after_reply { keep_alive, close };
 
 class exchange {
   public:
-    exchange(stream& connection, request_reader& reader, bool cors);
+    // `write_limit` holds for whole replies and the 100 Continue; who writes a body in pieces sets
+    // deadlines of its own.
+    exchange(
+        stream& connection,
+        request_reader& reader,
+        bool cors,
+        duration write_limit = std::chrono::seconds(60)
+    );
 
     const beast_http::request_header<>& header() const { return reader_.header(); }
 
@@ -37,7 +44,8 @@ class exchange {
     awaitable<error_code> invite_body();
 
     // Sends a whole reply; to a HEAD request only its head. With after_reply::close, or when the
-    // request's body was not read to its end, the server lingers and closes afterwards.
+    // request's body was not read to its end, the server lingers and closes afterwards; also when
+    // the peer does not take the reply.
     awaitable<error_code> reply(response message, after_reply then = after_reply::keep_alive);
     // The same reply as text, for callers that write it themselves and then call finished().
     std::string render(const response& message, after_reply then) const;
@@ -56,10 +64,12 @@ class exchange {
 
   private:
     void add_common(std::string& head, const response& message) const;
+    awaitable<error_code> send(std::string_view text);
 
     http::stream& connection_;
     request_reader& reader_;
     bool cors_;
+    duration write_limit_;
     bool answered_ = false;
     after_reply then_ = after_reply::keep_alive;
 };

@@ -64,6 +64,7 @@ TEST(http_exchange, says_close_when_it_closes) {
     );
     unread.now.finished(after_reply::keep_alive);
     EXPECT_EQ(unread.now.then(), after_reply::close) << "the next request can't be found";
+    EXPECT_NE(unread.now.streaming_head(ok("")).find("Connection: close\r\n"), std::string::npos);
 }
 
 TEST(http_exchange, speaks_1_0_to_old_clients) {
