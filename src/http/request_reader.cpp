@@ -151,8 +151,6 @@ awaitable<error_code> request_reader::read_body(const body_sink& sink) {
 awaitable<error_code>
 request_reader::relay_body(const body_sink& sink, const std::function<bool()>& after_read) {
     error_code failed;
-    if (ahead_->pending || ahead_->failed)
-        failed = co_await fill();
     parser_->get().body() = &sink;
     while (!failed) {
         if (begin_ != end_) {
@@ -165,6 +163,11 @@ request_reader::relay_body(const body_sink& sink, const std::function<bool()>& a
         if (end_ - begin_ >= largest_buffer) {
             failed = make_error_code(errc::protocol_violation);
             break;
+        }
+        // What a pipelining peer sent ahead is complete, perhaps: only who needs more waits for it.
+        if (ahead_->pending || ahead_->failed) {
+            failed = co_await fill();
+            continue;
         }
         make_room();
         const auto free = asio::buffer(buffer_.data() + end_, buffer_.size() - end_);

@@ -376,6 +376,18 @@ TEST(trickle_server_write, a_large_segment_arrives_whole) {
     EXPECT_TRUE(body == large);
 }
 
+TEST(trickle_server_write, a_post_that_was_pipelined_behind_a_waiting_get_is_taken_whole) {
+    trickle_rig rig;
+    rig.ask(request_text("POST", "/cam"));
+    auto both = rig.waiting_get("/cam/0");
+    both.send(open_request("POST", "/cam/1") + chunk_text("one") + "0\r\n\r\n");
+    ASSERT_TRUE(eventually([&] { return rig.watchers_of("cam", 0) == 1; }));
+    rig.post("/cam/0", "zero");
+    EXPECT_EQ(both.read_reply().body, "zero");
+    EXPECT_EQ(both.read_reply().status, 200);
+    EXPECT_EQ(rig.get("/cam/1").body, "one");
+}
+
 TEST(trickle_server_write, pipelined_posts_are_taken_in_order) {
     trickle_rig rig;
     auto client = rig.client();

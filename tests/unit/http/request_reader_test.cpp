@@ -256,6 +256,36 @@ TEST_F(http_request_reader, notices_a_peer_that_leaves_while_a_reply_is_awaited)
     EXPECT_EQ(reader.header().target(), "/next");
 }
 
+TEST_F(http_request_reader, relays_a_body_that_was_pipelined_whole_without_waiting_for_more) {
+    EXPECT_EQ(read_head("GET / HTTP/1.1\r\n\r\n"), "ok");
+    reader.watch_peer([] { FAIL() << "nobody left"; });
+    feed.give("POST /next HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n4\r\ndata\r\n0\r\n\r\n");
+    run();
+    reader.unwatch_peer();
+    EXPECT_EQ(read_head(""), "ok");
+    auto reading = start(reader.relay_body(sink, go_on));
+    ASSERT_TRUE(*reading);
+    EXPECT_FALSE(**reading);
+    EXPECT_EQ(body, "data");
+}
+
+TEST_F(http_request_reader, relays_a_body_whose_end_the_read_ahead_receives) {
+    EXPECT_EQ(read_head("GET / HTTP/1.1\r\n\r\n"), "ok");
+    reader.watch_peer([] { FAIL() << "nobody left"; });
+    feed.give("POST /next HTTP/1.1\r\nContent-Length: 8\r\n\r\nhalf");
+    run();
+    reader.unwatch_peer();
+    EXPECT_EQ(read_head(""), "ok");
+    auto reading = start(reader.relay_body(sink, go_on));
+    EXPECT_FALSE(*reading);
+    EXPECT_EQ(body, "half") << "what is there is passed on at once";
+    feed.give("rest");
+    run();
+    ASSERT_TRUE(*reading);
+    EXPECT_FALSE(**reading);
+    EXPECT_EQ(body, "halfrest");
+}
+
 TEST_F(http_request_reader, the_read_ahead_can_be_stopped_without_loss) {
     EXPECT_EQ(read_head("GET / HTTP/1.1\r\n\r\n"), "ok");
     reader.watch_peer([] { FAIL() << "nobody left"; });
