@@ -214,6 +214,8 @@ awaitable<error_code> client_connection::read_head(duration limit) {
     while (!parser_.head_ready()) {
         const auto left =
             until == time_point::max() ? duration::max() : until - steady_clock::now();
+        if (left <= duration::zero())
+            co_return make_error_code(errc::timed_out);
         auto failed = co_await read_more(left);
         if (failed && !parser_.head_ready())
             co_return failed;
@@ -229,6 +231,8 @@ awaitable<result<std::vector<bytes>>> client_connection::read_body(duration limi
             co_return std::move(pieces);
         const auto left =
             until == time_point::max() ? duration::max() : until - steady_clock::now();
+        if (left <= duration::zero())
+            co_return make_error_code(errc::timed_out);
         auto failed = co_await read_more(left);
         if (failed) {
             pieces = parser_.take_body();
