@@ -1,13 +1,10 @@
 #include "trickle/channel.hpp"
 
 #include <algorithm>
-#include <limits>
+#include <utility>
 
 namespace rivulet::trickle {
 namespace {
-
-// Leaves room for `next` to count on.
-constexpr std::int64_t largest_seq = std::numeric_limits<std::int64_t>::max() - 16;
 
 // How many blocks a segment may have beside its limit of bytes.
 constexpr std::size_t free_blocks = 4096;
@@ -62,9 +59,13 @@ result<channel::write_slot> channel::open_write(std::int64_t seq) {
 }
 
 void channel::reset_below(std::int64_t seq) {
-    for (const auto& held : ring_)
+    auto ring = ring_; // waking readers may open others
+    for (const auto& held : ring)
         if (held && held->seq() < seq)
             held->close();
+    // Otherwise `-1` would lead readers to a closed segment for ever.
+    for (auto held = find(next_); held && held->closed(); held = find(next_))
+        ++next_;
 }
 
 segment_ptr channel::find_stale(std::int64_t seq) {
@@ -205,8 +206,14 @@ result<segment_ptr> channel::open_read(std::int64_t seq) {
         return make_error_code(errc::closed);
     if (held)
         return held;
-    if (seq == next_ || (seq == 1 && next_ == 0) || (seq == 0 && next_ == 0))
+    if (seq == next_ || (seq == 1 && next_ == 0) || (seq == 0 && next_ == 0)) {
+        // A publisher that is ahead of `next` (an outage) has claimed the slot: its segment is the
+        // one that comes.
+        if (const auto& occupant = slot(seq);
+            occupant && occupant->seq() > seq && !occupant->closed())
+            return occupant;
         return install(std::make_shared<segment>(seq));
+    }
     return make_error_code(errc::sequence_not_found);
 }
 
@@ -229,8 +236,12 @@ void channel::close() {
     closed_ = true;
     orphans_.clear();
     auto ring = ring_; // waking readers may drop the last outside reference to this channel
+    const auto stale = std::exchange(stale_, {});
     for (const auto& held : ring)
         if (held)
+            held->close();
+    for (const auto& weak : stale)
+        if (auto held = weak.lock())
             held->close();
 }
 

@@ -60,7 +60,8 @@ class channel {
     // Claims the segment `seq` (seq_next = `next`) for a writer, before its first byte.
     // Fails with invalid_argument for other negative numbers, closed once the channel is closed.
     result<write_slot> open_write(std::int64_t seq);
-    // Closes every segment below `seq` (Lp-Trickle-Reset).
+    // Closes every segment below `seq` (Lp-Trickle-Reset). An awaited one among them moves `next`
+    // on.
     void reset_below(std::int64_t seq);
     // Publishes bytes of a claimed segment; the first byte moves `next` on. Fails with closed (the
     // channel ended), lagged (the segment fell out of the window), too_large (limit; the segment is

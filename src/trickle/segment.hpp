@@ -5,10 +5,19 @@
 #include "base/bytes.hpp"
 
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <vector>
 
 namespace rivulet::trickle {
+
+// The largest number of a segment: leaves room to count on.
+inline constexpr std::int64_t largest_seq = std::numeric_limits<std::int64_t>::max() - 16;
+
+// A number that a segment may have; peers say anything.
+constexpr bool is_seq(std::int64_t seq) {
+    return seq >= 0 && seq <= largest_seq;
+}
 
 // Told about every change of a segment it watches; must not destroy other watchers of the same
 // segment from inside the call.

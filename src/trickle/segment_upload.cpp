@@ -105,6 +105,8 @@ bool segment_upload::publish_kept() {
             refused_ = {};
         }
     }
+    if (discarding_ && channel_->closed())
+        overtaken_ = true;
     return !overtaken_ && !refused_;
 }
 

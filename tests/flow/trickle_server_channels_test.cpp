@@ -179,6 +179,22 @@ TEST(trickle_conformance, s23_a_writer_in_the_middle_is_told_as_well) {
     EXPECT_EQ(reply["Lp-Trickle-Seq"], "0");
 }
 
+TEST(trickle_conformance, s23_so_are_writers_of_numbers_that_are_over) {
+    trickle_rig rig;
+    for (int i = 0; i < 8; ++i)
+        rig.post("/cam/" + std::to_string(i), "x");
+    auto long_gone = rig.open_post("/cam/0"); // perhaps a restart: waits for its first byte
+    auto discarded = rig.open_post("/cam/8");
+    discarded.send_chunk("data");
+    ASSERT_TRUE(eventually([&] { return rig.next_of("cam") == 9; }));
+    rig.ask(request_text("DELETE", "/cam/8"));
+    EXPECT_TRUE(long_gone.silent_for(50ms));
+    rig.ask(request_text("DELETE", "/cam"));
+    EXPECT_EQ(long_gone.read_reply()["Lp-Trickle-Closed"], "terminated");
+    discarded.send_chunk("late");
+    EXPECT_EQ(discarded.read_reply()["Lp-Trickle-Closed"], "terminated");
+}
+
 TEST(trickle_conformance, s24_everything_is_404_after_the_deletion) {
     trickle_rig rig(no_autocreate());
     create_inside(rig, "cam");

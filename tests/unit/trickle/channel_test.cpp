@@ -158,6 +158,18 @@ TEST(trickle_conformance, s28_reset_ends_lower_open_segments_only) {
     EXPECT_EQ(cam.made.next(), 3);
 }
 
+TEST(trickle_conformance, s28_a_reset_beyond_next_leaves_no_closed_segment_to_wait_on) {
+    channel_bench cam;
+    cam.write_up_to(2);
+    const auto awaited = cam.read(seq_next);
+    cam.made.reset_below(7);
+    EXPECT_TRUE(awaited->closed());
+    EXPECT_EQ(cam.made.next(), 4);
+    EXPECT_FALSE(cam.read(seq_next)->closed());
+    cam.made.reset_below(4);
+    EXPECT_EQ(cam.made.next(), 4) << "nothing below it is awaited";
+}
+
 TEST(trickle_conformance, s29_bytes_before_a_reset_stay_and_the_reset_write_goes_to_next) {
     channel_bench cam;
     const auto begun = cam.open(0);
@@ -418,6 +430,33 @@ TEST_F(trickle_channel, a_lower_number_never_evicts_a_newer_segment) {
     made.finish_write(*stale, now);
     EXPECT_EQ(text_of(8), "newer");
     EXPECT_EQ(made.next(), 9);
+}
+
+TEST_F(trickle_channel, a_reader_of_next_waits_on_the_segment_that_a_publisher_ahead_has_claimed) {
+    write_up_to(2);
+    const auto ahead = open(8); // the slot of 3: the publisher went on counting in an outage
+    EXPECT_EQ(read(seq_next), ahead.target);
+    EXPECT_EQ(read(3), ahead.target);
+    EXPECT_FALSE(ahead.target->evicted());
+    EXPECT_FALSE(append(ahead, "back"));
+    EXPECT_EQ(made.next(), 9);
+}
+
+TEST_F(trickle_channel, a_claim_ahead_that_was_closed_is_not_waited_on) {
+    write_up_to(2);
+    const auto ahead = open(8);
+    made.close_segment(8);
+    const auto awaited = read(seq_next);
+    EXPECT_EQ(awaited->seq(), 3);
+    EXPECT_FALSE(awaited->closed());
+}
+
+TEST_F(trickle_channel, its_end_reaches_writers_of_long_gone_numbers) {
+    write_up_to(9);
+    const auto stale = open(0);
+    ASSERT_TRUE(stale.target);
+    made.close();
+    EXPECT_TRUE(stale.target->closed());
 }
 
 TEST_F(trickle_channel, stale_claims_that_ended_leave_nothing_behind) {
