@@ -1,5 +1,7 @@
 #include "trickle/publisher_fsm.hpp"
 
+#include "trickle/segment.hpp"
+
 #include <utility>
 
 namespace rivulet::trickle {
@@ -47,7 +49,11 @@ publisher_action publisher_fsm::open(std::int64_t seq, bool reset) {
 
 void publisher_fsm::open_idle(publisher_actions& out) {
     if (!stopped_ && !idle_ && known_)
-        out.push_back(open(next_++, false));
+        out.push_back(open(count_on(), false));
+}
+
+std::int64_t publisher_fsm::count_on() {
+    return next_ < largest_seq ? next_++ : next_;
 }
 
 publisher_actions publisher_fsm::start() {
@@ -65,10 +71,10 @@ publisher_actions publisher_fsm::next_answered(std::optional<std::int64_t> next)
     publisher_actions out;
     if (stopped_ || known_ || awaiting_echo_)
         return out;
-    if (next && *next >= 0) {
+    if (next && is_seq(*next)) {
         next_ = *next;
         known_ = true;
-        out.push_back(open(next_++, true));
+        out.push_back(open(count_on(), true));
     } else {
         awaiting_echo_ = true;
         out.push_back(open(-1, true));
@@ -113,7 +119,7 @@ publisher_actions publisher_fsm::replied(post_id post, post_reply reply) {
     auto& one = posts_.at(post);
     if (one.at == phase::over)
         return out;
-    const bool named = one.seq < 0 && reply.seq && *reply.seq >= 0;
+    const bool named = one.seq < 0 && reply.seq && is_seq(*reply.seq);
     if (named)
         one.seq = *reply.seq;
     one.outcome = judge(reply, one.seq, one.at);

@@ -103,6 +103,7 @@ class publisher_fsm {
     };
 
     publisher_action open(std::int64_t seq, bool reset);
+    std::int64_t count_on();
     void open_idle(publisher_actions& out);
 
     start_at where_;

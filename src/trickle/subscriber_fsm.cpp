@@ -1,5 +1,7 @@
 #include "trickle/subscriber_fsm.hpp"
 
+#include "trickle/segment.hpp"
+
 #include <algorithm>
 #include <utility>
 
@@ -102,7 +104,7 @@ subscriber_actions subscriber_fsm::replied(get_id get, const get_reply& reply, t
     std::erase_if(waiting_, [get](const request& r) { return r.id == get; });
     drop_waiting(out); // the twin of a refresh
     connect_failures_ = 0;
-    if (reply.latest)
+    if (reply.latest && is_seq(*reply.latest))
         latest_ = reply.latest;
     if (auto why = judge(reply, requested)) {
         failure_ = std::move(why);
@@ -110,8 +112,8 @@ subscriber_actions subscriber_fsm::replied(get_id get, const get_reply& reply, t
     }
     body next;
     next.id = get;
-    next.seq = reply.seq && *reply.seq >= 0 ? *reply.seq : requested;
-    if (next.seq >= 0)
+    next.seq = reply.seq && is_seq(*reply.seq) ? *reply.seq : requested;
+    if (is_seq(next.seq))
         position_ = next.seq + 1;
     if (next.seq == skip_seq_ && next.seq >= 0)
         next.skip = skip_;
@@ -123,19 +125,23 @@ subscriber_actions subscriber_fsm::replied(get_id get, const get_reply& reply, t
     return out;
 }
 
-subscriber_actions subscriber_fsm::failed(get_id get, failure why, bool reused, time_point) {
+subscriber_actions subscriber_fsm::failed(get_id get, failure why, bool reused, time_point now) {
     subscriber_actions out;
     auto* one = find(get);
     if (!one)
         return out;
+    std::erase_if(waiting_, [get](const request& r) { return r.id == get; });
+    // Its twin of a refresh still stands and goes on waiting alone.
+    if (!waiting_.empty()) {
+        if (waiting_.front().sent_at)
+            waiting_.front().sent_at = now;
+        return out;
+    }
     // A kept connection may have been closed by the peer long ago: not a word about the channel.
     if (reused) {
-        std::erase_if(waiting_, [get](const request& r) { return r.id == get; });
         open(out, true);
         return out;
     }
-    std::erase_if(waiting_, [get](const request& r) { return r.id == get; });
-    drop_waiting(out);
     ++connect_failures_;
     failure_ = std::move(why);
     return out;

@@ -1,6 +1,9 @@
 #include "trickle/publisher_fsm.hpp"
+#include "trickle/segment.hpp"
 
 #include <gtest/gtest.h>
+
+#include <limits>
 
 namespace rivulet::trickle {
 namespace {
@@ -235,6 +238,30 @@ TEST(publisher_fsm, an_unnamed_segment_that_failed_does_not_block_the_next_one) 
     ASSERT_EQ(actions.size(), 1u);
     EXPECT_EQ(actions[0].seq, -1);
     EXPECT_TRUE(fsm.take(actions));
+}
+
+TEST(publisher_fsm, does_not_believe_in_numbers_that_nobody_can_count_on_from) {
+    publisher_fsm asking(publisher_fsm::start_at::next);
+    asking.start();
+    auto actions = asking.next_answered(std::numeric_limits<std::int64_t>::max());
+    ASSERT_EQ(actions.size(), 1u);
+    EXPECT_EQ(actions[0].seq, -1) << "as if there had been no answer";
+    auto absurd = reply(200);
+    absurd.seq = std::numeric_limits<std::int64_t>::max();
+    EXPECT_TRUE(asking.replied(actions[0].post, absurd).empty());
+    EXPECT_EQ(asking.seq(actions[0].post), -1);
+}
+
+TEST(publisher_fsm, counts_no_further_than_the_largest_number) {
+    publisher_fsm fsm(publisher_fsm::start_at::next);
+    fsm.start();
+    auto actions = fsm.next_answered(largest_seq);
+    for (int i = 0; i < 40; ++i) {
+        ASSERT_EQ(actions.size(), 1u);
+        EXPECT_EQ(actions[0].seq, largest_seq);
+        actions.clear();
+        ASSERT_TRUE(fsm.take(actions));
+    }
 }
 
 TEST(publisher_fsm, opens_nothing_once_stopped) {

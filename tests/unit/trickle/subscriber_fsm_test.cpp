@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
+
 namespace rivulet::trickle {
 namespace {
 
@@ -221,6 +223,27 @@ TEST(trickle_conformance, s62_a_reply_forgives_earlier_failures) {
     }
 }
 
+TEST(trickle_conformance, s62_a_refresh_that_cannot_connect_leaves_the_old_get_alone) {
+    waiting old;
+    auto actions = old.fsm.tick(t0 + 20s);
+    ASSERT_EQ(actions.size(), 1u);
+    for (int round = 1; round <= 10; ++round) {
+        const auto now = t0 + 20s * round;
+        EXPECT_TRUE(old.fsm.failed(actions.at(0).get, broken(), false, now).empty());
+        actions.clear();
+        EXPECT_EQ(old.fsm.want(now, actions).what, found::waiting) << "no failure to report";
+        EXPECT_TRUE(actions.empty());
+        EXPECT_EQ(old.fsm.deadline(), now + 20s) << "the next refresh comes in its time";
+        actions = old.fsm.tick(now + 20s);
+        ASSERT_EQ(actions.size(), 1u);
+        EXPECT_EQ(actions[0].what, kind::open_get);
+    }
+    EXPECT_FALSE(old.fsm.dead());
+    old.fsm.replied(old.get, segment(4), t0 + 300s);
+    actions.clear();
+    EXPECT_EQ(old.fsm.want(t0 + 300s, actions).seq, 4);
+}
+
 TEST(trickle_conformance, s63_set_seq_drops_everything_under_way) {
     waiting one(0);
     auto actions = one.fsm.replied(one.get, segment(0), t0);
@@ -293,6 +316,15 @@ TEST(subscriber_fsm, a_failure_of_the_waiting_get_comes_after_the_body_in_hand) 
     auto now = one.fsm.want(t0, more);
     ASSERT_EQ(now.what, found::failed);
     EXPECT_EQ(now.why->code, errc::not_found);
+}
+
+TEST(subscriber_fsm, does_not_believe_in_numbers_that_nobody_can_count_on_from) {
+    waiting asked(5);
+    auto absurd = segment(std::numeric_limits<std::int64_t>::max());
+    absurd.latest = std::numeric_limits<std::int64_t>::max() - 1;
+    asked.fsm.replied(asked.get, absurd, t0);
+    EXPECT_EQ(asked.fsm.position(), 6);
+    EXPECT_EQ(asked.fsm.latest(), std::nullopt);
 }
 
 TEST(subscriber_fsm, a_stale_kept_connection_is_replaced_without_counting) {
