@@ -349,6 +349,13 @@ void subscriber::cancel(failure why) {
     impl_->end(std::move(why));
 }
 
+awaitable<void> subscriber::rest(duration time) {
+    auto self = impl_;
+    const auto until = steady_clock::now() + time;
+    while (!self->ended && steady_clock::now() < until)
+        co_await self->changed.wait_until(until);
+}
+
 bool subscriber::cancelled() const {
     return impl_->ended.has_value();
 }

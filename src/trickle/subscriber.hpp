@@ -65,6 +65,8 @@ class subscriber {
 
     // A pending read() and all later ones fail with `why`. Connections close.
     void cancel(failure why);
+    // Lets so much time pass; cancel() ends it.
+    awaitable<void> rest(duration time);
     // cancel() or close() was called: no read will succeed any more.
     bool cancelled() const;
     // cancel(closed), and waits until no coroutine of it is left.

@@ -15,15 +15,6 @@ subscribe_policy_fsm::failed(error_code why, std::optional<std::int64_t> latest)
     return made;
 }
 
-namespace {
-
-awaitable<void> pause_for(duration time) {
-    asio::steady_timer timer(co_await asio::this_coro::executor, time);
-    co_await timer.async_wait(as_tuple);
-}
-
-} // namespace
-
 awaitable<failure> follow(subscriber& source, item_sink items, trouble_sink trouble) {
     subscribe_policy_fsm policy;
     for (;;) {
@@ -39,7 +30,7 @@ awaitable<failure> follow(subscriber& source, item_sink items, trouble_sink trou
         if (verdict.stop)
             co_return item.error();
         trouble(item.error());
-        co_await pause_for(verdict.pause);
+        co_await source.rest(verdict.pause);
         if (verdict.jump_to)
             source.set_seq(*verdict.jump_to);
     }
@@ -67,7 +58,7 @@ follow_messages(subscriber& source, std::size_t max, message_sink messages, trou
         if (verdict.stop)
             co_return message.error();
         trouble(message.error());
-        co_await pause_for(verdict.pause);
+        co_await source.rest(verdict.pause);
         if (verdict.jump_to)
             source.set_seq(*verdict.jump_to);
     }

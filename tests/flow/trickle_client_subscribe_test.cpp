@@ -655,6 +655,30 @@ TEST(trickle_conformance, s68_follow_ends_on_the_seventh_error_in_a_row_300_ms_a
     on.run(body());
 }
 
+TEST(trickle_client_subscribe, cancelling_ends_the_pause_before_a_retry) {
+    stage on;
+    auto body = [&]() -> awaitable<void> {
+        auto in = on.subscribe();
+        auto script = [&]() -> awaitable<void> {
+            auto a = co_await on.peer.accept();
+            co_await a->read_head();
+            auto broken = plain("500 Oops", "broken");
+            co_await a->send(broken);
+        };
+        on.beside(script);
+        item_sink items = [](subscriber_item) {};
+        time_point cancelled{};
+        trouble_sink trouble = [&](const failure&) {
+            cancelled = steady_clock::now();
+            in->cancel(failure(errc::cancelled, "enough"));
+        };
+        auto why = co_await follow(*in, items, trouble);
+        EXPECT_EQ(why.detail, "enough");
+        EXPECT_LE(steady_clock::now() - cancelled, 150ms);
+    };
+    on.run(body());
+}
+
 TEST(trickle_conformance, s68_follow_stops_at_once_when_the_channel_is_gone) {
     stage on;
     auto body = [&]() -> awaitable<void> {
