@@ -1,5 +1,7 @@
 #include "worker/job_request.hpp"
 
+#include "base/utf8.hpp"
+
 #include <boost/json/parse.hpp>
 #include <fmt/format.h>
 
@@ -11,7 +13,7 @@ namespace rivulet::worker {
 namespace {
 
 std::string printable(std::string_view text) {
-    std::string out(text.substr(0, 128));
+    auto out = valid_utf8(text, 128);
     std::replace_if(
         out.begin(), out.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, '?'
     );

@@ -1,5 +1,7 @@
 #include "worker/libav_complaint.hpp"
 
+#include "base/utf8.hpp"
+
 #include <algorithm>
 #include <cstdarg>
 #include <cstdio>
@@ -36,8 +38,7 @@ void take_line(void* context, int level, const char* format, va_list arguments) 
     if (!kept->empty())
         *kept += "; ";
     *kept += text;
-    if (kept->size() > text_limit)
-        kept->resize(text_limit);
+    *kept = valid_utf8(*kept, text_limit); // libav cuts lines anywhere, and so does vsnprintf
 }
 
 } // namespace

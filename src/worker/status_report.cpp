@@ -1,5 +1,7 @@
 #include "worker/status_report.hpp"
 
+#include "base/utf8.hpp"
+
 #include <boost/json/serialize.hpp>
 #include <fmt/format.h>
 
@@ -104,10 +106,8 @@ void status_report::params_applied(boost::json::object params, unix_ms now) {
     params_sent_ = false;
 }
 
-void status_report::failed(std::string message, unix_ms now) {
-    if (message.size() > error_text_limit)
-        message.resize(error_text_limit);
-    last_error_ = std::move(message);
+void status_report::failed(std::string_view message, unix_ms now) {
+    last_error_ = valid_utf8(message, error_text_limit);
     last_error_at_ = now;
 }
 
@@ -187,7 +187,7 @@ boost::json::object error_event(std::string_view pipeline, std::string_view mess
     boost::json::object event;
     event["type"] = "error";
     event["pipeline"] = pipeline;
-    event["message"] = message.substr(0, error_text_limit);
+    event["message"] = valid_utf8(message, error_text_limit);
     event["time"] = static_cast<double>(now) / 1000; // seconds here, unlike everywhere else
     event["timestamp"] = now;
     return event;

@@ -39,7 +39,7 @@ class status_report {
     // New parameters are in force.
     void params_applied(boost::json::object params, unix_ms now);
     // Something failed, the job goes on.
-    void failed(std::string message, unix_ms now);
+    void failed(std::string_view message, unix_ms now);
     // Final states.
     void end(job_state state, unix_ms now);
 

@@ -59,6 +59,13 @@ TEST(job_request, keeps_line_ends_out_of_the_log) {
     EXPECT_EQ(asked->stream_id, "a?b");
 }
 
+TEST(job_request, cuts_long_names_between_two_characters) {
+    const std::string name = std::string(127, 'x') + "\u00e9";
+    auto asked = parse_job_request(with_body(R"({"stream_id":")" + name + "\"}"));
+    ASSERT_TRUE(asked);
+    EXPECT_EQ(asked->stream_id, std::string(127, 'x'));
+}
+
 TEST(job_request, names_urls_from_the_gateways_side) {
     const auto reply = job_reply("http://h:1", "/ai/trickle/", "abc");
     EXPECT_EQ(

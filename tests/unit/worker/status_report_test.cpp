@@ -142,6 +142,16 @@ TEST(status_report, cuts_endless_error_texts) {
     EXPECT_LE(status.last_error().size(), 1000u);
 }
 
+TEST(status_report, cuts_error_texts_between_two_characters) {
+    std::string text(999, 'x');
+    text += "\u20ac\u20ac";
+    status_report status("noop", start);
+    status.failed(text, start);
+    EXPECT_EQ(status.last_error(), text.substr(0, 999));
+    EXPECT_EQ(error_event("noop", text, start).at("message").as_string(), text.substr(0, 999));
+    EXPECT_EQ(error_event("noop", "bad \xe2\x82", start).at("message"), "bad ??");
+}
+
 TEST(status_report, wraps_events_as_the_events_channel_wants) {
     EXPECT_EQ(
         boost::json::serialize(wrap_event(trace_event("x", start), stream_trace)),
