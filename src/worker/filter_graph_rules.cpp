@@ -225,11 +225,6 @@ class token_reader {
     std::size_t at_ = 0;
 };
 
-struct option_use {
-    std::string name; // empty: by position
-    std::string value;
-};
-
 // "iw/2:ih:exact=1" → values and names, as av_opt_get_key_value() splits them.
 std::optional<std::vector<option_use>> split_options(std::string_view arguments) {
     std::vector<option_use> found;
@@ -270,35 +265,39 @@ bool listed(std::string_view words, std::string_view wanted) {
 }
 
 // Whatever the quoting hides: the text without quotes, backslashes and spaces must not hold these.
-// The functions can loop without end or nest loops; the others name files.
+// The functions can loop without end or nest loops; the others name files. libavutil knows a
+// function by its name and any character after it that can't be part of a name, and looks for the
+// '(' further on: "while.(1,1)" is a loop. So the bare word is refused, whatever follows.
 std::optional<std::string> forbidden_word(std::string_view text) {
     std::string bare;
-    for (const char c : text)
-        if (c != '\\' && c != '\'' && !is_space(c))
-            bare.push_back(c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c);
-    for (const std::string_view word :
-         {"while(",
-          "root(",
-          "taylor(",
-          "print(",
-          "file=",
-          "filename=",
-          "plot=",
-          "fontsdir=",
-          "model="})
+    std::vector<bool> cut; // a quote or a backslash was left out in front, and may be still there
+    bool left_out = false; // for the evaluator, which takes it for the end of a name
+    for (const char c : text) {
+        left_out |= c == '\\' || c == '\'';
+        if (c == '\\' || c == '\'' || is_space(c))
+            continue;
+        bare.push_back(c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c);
+        cut.push_back(std::exchange(left_out, false));
+    }
+    for (const std::string_view word : {"file=", "filename=", "plot=", "fontsdir=", "model="})
         if (bare.find(word) != std::string::npos)
             return std::string(word);
+    for (const std::string_view word : {"while", "root", "taylor", "print"})
+        for (auto at = bare.find(word); at != std::string::npos; at = bare.find(word, at + 1)) {
+            const auto end = at + word.size();
+            const bool begins = at == 0 || cut[at] || !is_name_character(bare[at - 1]);
+            const bool ends = end == bare.size() || cut[end] || !is_name_character(bare[end]);
+            if (begins && ends)
+                return std::string(word);
+        }
     return std::nullopt;
 }
 
-outcome<void> check_options(const filter_rule& rule, std::string_view arguments) {
+outcome<void> check_options(const filter_rule& rule, const std::vector<option_use>& options) {
     if (rule.count_limit == 0 && rule.options.empty())
         return {};
-    auto options = split_options(arguments);
-    if (!options)
-        return refuse(fmt::format("the quotes in the options of \"{}\" do not match", rule.name));
     std::size_t nameless = 0;
-    for (const auto& option : *options) {
+    for (const auto& option : options) {
         const bool is_count =
             rule.count_limit > 0 && (option.name.empty() || option.name == rule.count_option);
         if (is_count) {
@@ -370,9 +369,16 @@ outcome<filter_step> read_step(token_reader& in) {
         arguments = std::move(*token);
     }
     step.written = std::string(in.since(begins));
-    auto checked = check_options(*rule, arguments);
+    const auto options = split_options(arguments);
+    if (!options)
+        return refuse(fmt::format("the quotes in the options of \"{}\" do not match", rule->name));
+    auto checked = check_options(*rule, *options);
     if (!checked)
         return checked.error();
+    auto load = load_of_filter(rule->name, *options, step.written.size());
+    if (!load)
+        return load.error();
+    step.load = *load;
 
     auto outputs = read_labels(in);
     if (!outputs)

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "base/error.hpp"
+#include "worker/filter_load.hpp"
 
 #include <cstddef>
 #include <string>
@@ -22,6 +23,7 @@ struct filter_step {
     std::string written;              // "hflip" or "crop=iw/2:ih" as it stands in the text
     std::vector<std::string> outputs; // link labels behind
     bool continues = false;           // followed by a comma: linked to the next step
+    filter_load load;
 };
 
 struct filter_graph {

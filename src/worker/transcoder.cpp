@@ -103,12 +103,20 @@ void transcoder::on_video(media::access_unit unit) {
     expected_.push_back(expected);
     if (expected_.size() > expected_limit)
         expected_.pop_front();
-    if (decoder_->decode(unit, [this](frame_ptr frame) { on_frame(std::move(frame)); }))
+    const auto failed =
+        decoder_->decode(unit, [this](frame_ptr frame) { on_frame(std::move(frame)); });
+    if (failed == errc::too_large)
+        give_up(fmt::format(
+            "the pictures of the input are larger than {}x{}",
+            options_.limit.width,
+            options_.limit.height
+        ));
+    else if (failed)
         report("a damaged picture in the input");
 }
 
 void transcoder::on_frame(frame_ptr frame) {
-    if (broken_)
+    if (broken_ || options_.cancelled())
         return;
     expected_frame expected{frame->pts, options_.clock(), false};
     const auto known = std::find_if(expected_.begin(), expected_.end(), [&](const auto& one) {

@@ -26,7 +26,7 @@
 namespace rivulet::worker {
 
 struct transcoder_options {
-    picture_size limit{4096, 4096};
+    picture_size limit{4096, 2160};
     encoder_options encoder;
     pace_options pace;
     std::function<time_point()> clock = [] { return steady_clock::now(); };

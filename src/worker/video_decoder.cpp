@@ -1,8 +1,31 @@
 #include "worker/video_decoder.hpp"
 
+#include "worker/coded_size.hpp"
+
+#include <algorithm>
 #include <limits>
 
 namespace rivulet::worker {
+
+namespace {
+
+// Whole macroblocks: 1080 lines are coded as 1088.
+constexpr int block = 64;
+
+bool inside(std::int64_t width, std::int64_t height, std::int64_t wide, std::int64_t high) {
+    const auto up = [](std::int64_t size) { return (size + block - 1) / block * block; };
+    return (width <= up(wide) && height <= up(high)) || (width <= up(high) && height <= up(wide));
+}
+
+// libavcodec's own limit looks at the cropped size; what it allocates is here.
+int get_bounded_buffer(AVCodecContext* context, AVFrame* frame, int flags) {
+    const auto pixels = std::int64_t{frame->width} * frame->height;
+    if (pixels > context->max_pixels)
+        return AVERROR(EINVAL);
+    return avcodec_default_get_buffer2(context, frame, flags);
+}
+
+} // namespace
 
 outcome<video_decoder> video_decoder::open(media::codec type, int width_limit, int height_limit) {
     const auto id = type == media::codec::h264   ? AV_CODEC_ID_H264
@@ -21,7 +44,8 @@ outcome<video_decoder> video_decoder::open(media::codec type, int width_limit, i
         return failure(errc::media_error, "no memory for a decoder");
     made.context_->thread_count = 1;
     made.context_->pkt_timebase = {1, static_cast<int>(media::clock_rate)};
-    made.context_->max_pixels = std::int64_t{width_limit} * height_limit;
+    made.context_->max_pixels = std::int64_t{width_limit + block} * (height_limit + block);
+    made.context_->get_buffer2 = get_bounded_buffer;
     if (avcodec_open2(made.context_.get(), codec, nullptr) < 0)
         return failure(errc::media_error, "the decoder did not open");
     return made;
@@ -30,6 +54,11 @@ outcome<video_decoder> video_decoder::open(media::codec type, int width_limit, i
 error_code video_decoder::decode(const media::access_unit& unit, const frame_sink& sink) {
     if (unit.data.empty() || unit.data.size() > std::numeric_limits<int>::max() / 2)
         return make_error_code(errc::invalid_argument);
+    const auto coded = largest_coded_size(type_, unit.data.view());
+    if (!inside(coded.width, coded.height, width_limit_, height_limit_))
+        return make_error_code(errc::too_large);
+    if (coded.unreadable)
+        return make_error_code(errc::media_error);
     // The decoder reads a little past the end, so the unit moves into a padded buffer.
     if (av_new_packet(packet_.get(), static_cast<int>(unit.data.size())) < 0)
         return make_error_code(errc::media_error);
@@ -56,8 +85,9 @@ error_code video_decoder::receive(const frame_sink& sink) {
             return make_error_code(errc::media_error);
         if (frame->pts == AV_NOPTS_VALUE)
             frame->pts = frame->best_effort_timestamp;
-        const bool fits = frame->width <= width_limit_ && frame->height <= height_limit_;
-        if (frame->pts == AV_NOPTS_VALUE || !fits)
+        if (!inside(frame->width, frame->height, width_limit_, height_limit_))
+            return make_error_code(errc::too_large);
+        if (frame->pts == AV_NOPTS_VALUE)
             return make_error_code(errc::media_error);
         sink(std::move(frame));
     }

@@ -15,12 +15,13 @@ using frame_ptr = media::av_ptr<AVFrame>;
 
 class video_decoder {
   public:
-    // Fails with unsupported for other codecs. Pictures larger than the limits are errors.
+    // Fails with unsupported for other codecs.
     static outcome<video_decoder> open(media::codec type, int width_limit, int height_limit);
 
     using frame_sink = std::function<void(frame_ptr)>;
 
-    // One unit. Damaged data is media_error; the decoder goes on with the next unit.
+    // One unit. Damaged data is media_error; the decoder goes on with the next unit. A unit with
+    // pictures larger than the limit (upright or on its side) is too_large and never decoded.
     error_code decode(const media::access_unit& unit, const frame_sink& sink);
     // The pictures still held for reordering; the decoder is fresh afterwards.
     void drain(const frame_sink& sink);

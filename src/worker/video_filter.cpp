@@ -11,6 +11,7 @@ extern "C" {
 #include <libavfilter/avfilter.h>
 #include <libavfilter/buffersink.h>
 #include <libavfilter/buffersrc.h>
+#include <libavutil/imgutils.h>
 #include <libavutil/opt.h>
 #include <libavutil/pixdesc.h>
 }
@@ -135,27 +136,81 @@ assemble(const std::string& text, const AVFrame& example, const tail_filters& ta
     return built;
 }
 
-// Every picture that a configured graph would hand from filter to filter.
-outcome<void> check_sizes(const AVFilterGraph& graph, picture_size limit) {
+double area(const AVFilterLink* link) {
+    return link ? static_cast<double>(link->w) * link->h : 0;
+}
+
+// Bytes of one picture; four a pixel while the real formats are not known yet.
+double picture_bytes(const AVFilterLink& link, bool formats_known) {
+    const int bytes =
+        formats_known
+            ? av_image_get_buffer_size(static_cast<AVPixelFormat>(link.format), link.w, link.h, 1)
+            : -1;
+    return bytes > 0 ? bytes : 4 * area(&link);
+}
+
+// These hand on the picture that they got.
+bool copies_nothing(std::string_view filter) {
+    return filter == "buffer" || filter == "buffersink" || filter == "format" || filter == "null" ||
+           filter == "copy" || filter == "split" || filter == "setdar" || filter == "setsar";
+}
+
+failure too_large(std::string detail) {
+    return failure(errc::too_large, std::move(detail));
+}
+
+// Every picture that a configured graph would hand from filter to filter, and what all of it costs.
+// libavfilter keeps the filters in the order of the text, behind the two ends of assemble(); those
+// that it adds itself come last.
+outcome<void> check_sizes(
+    const AVFilterGraph& graph, const filter_graph& user, picture_size limit, bool formats_known
+) {
+    constexpr std::size_t ends = 2;
+    double work = 0, memory = 0;
     for (unsigned i = 0; i < graph.nb_filters; ++i) {
         const auto& filter = *graph.filters[i];
+        const auto* step =
+            i >= ends && i - ends < user.steps.size() ? &user.steps[i - ends] : nullptr;
+        const auto load = step ? step->load : filter_load{};
+        const bool counts =
+            !copies_nothing(step ? std::string_view(step->name) : filter.filter->name);
+        double in = 0, out = 0;
+        for (unsigned pad = 0; pad < filter.nb_inputs; ++pad)
+            in += area(filter.inputs[pad]);
         for (unsigned pad = 0; pad < filter.nb_outputs; ++pad) {
             const auto* link = filter.outputs[pad];
             if (!link)
                 continue;
-            if (link->w > limit.width || link->h > limit.height)
-                return failure(
-                    errc::too_large,
-                    fmt::format(
-                        "the graph makes pictures of {}x{}, more than {}x{}",
-                        link->w,
-                        link->h,
-                        limit.width,
-                        limit.height
-                    )
-                );
+            if (!picture_size{link->w, link->h}.fits_in(limit))
+                return too_large(fmt::format(
+                    "the graph makes pictures of {}x{}, more than {}x{}",
+                    link->w,
+                    link->h,
+                    limit.width,
+                    limit.height
+                ));
+            out += area(link);
+            if (counts)
+                memory += picture_bytes(*link, formats_known);
         }
+        if (!counts)
+            continue;
+        work += load.work * std::max(in, out) + load.fixed_work;
+        memory += load.held * std::max(in, out) + load.fixed_memory;
     }
+    if (work > graph_work_limit)
+        return too_large(fmt::format(
+            "the graph is too much work for pictures of this size ({:.0f} of {:.0f} million "
+            "pixels)",
+            work / 1e6,
+            graph_work_limit / 1e6
+        ));
+    if (memory > graph_memory_limit)
+        return too_large(fmt::format(
+            "the graph needs too much memory for pictures of this size ({:.0f} of {:.0f} MB)",
+            memory / 1e6,
+            graph_memory_limit / 1e6
+        ));
     return {};
 }
 
@@ -184,7 +239,7 @@ outcome<video_filter> video_filter::build(
         auto probe = assemble(graph.size_probe(), example, {});
         if (!probe)
             return probe.error();
-        auto checked = check_sizes(*probe->graph, limit);
+        auto checked = check_sizes(*probe->graph, graph, limit, false);
         if (!checked)
             return checked.error();
         natural = even(av_buffersink_get_w(probe->sink), av_buffersink_get_h(probe->sink));
@@ -197,7 +252,7 @@ outcome<video_filter> video_filter::build(
     auto built = assemble(graph.text, example, tail);
     if (!built)
         return built.error();
-    auto checked = check_sizes(*built->graph, limit);
+    auto checked = check_sizes(*built->graph, graph, limit, true);
     if (!checked)
         return checked.error();
 

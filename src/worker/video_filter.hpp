@@ -1,7 +1,7 @@
 // One configured libavfilter graph between a decoder and an encoder: pictures of one size and
 // format in, YUV 4:2:0 of one even size out, PTS untouched. Thread: any one at a time. The graph
 // runs on the caller's thread. Fails with: invalid_argument (libavfilter does not take the graph),
-// too_large.
+// too_large (a picture, or the cost of the whole graph).
 #pragma once
 
 #include "base/error.hpp"
@@ -17,9 +17,19 @@ struct AVFilterGraph;
 
 namespace rivulet::worker {
 
+// What one graph may cost.
+inline constexpr double graph_work_limit = 64e6;    // pixels a picture, see filter_load
+inline constexpr double graph_memory_limit = 256e6; // bytes
+
 struct picture_size {
     int width = 0, height = 0;
     bool operator==(const picture_size&) const = default;
+
+    // Inside `limit`, upright or on its side.
+    bool fits_in(picture_size limit) const {
+        return (width <= limit.width && height <= limit.height) ||
+               (width <= limit.height && height <= limit.width);
+    }
 };
 
 class video_filter {

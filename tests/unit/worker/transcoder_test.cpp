@@ -263,6 +263,15 @@ TEST(transcoder, survives_garbage_and_damaged_pictures) {
         EXPECT_TRUE(times.contains(pts));
 }
 
+TEST(transcoder, gives_up_when_the_input_is_larger_than_the_limit) {
+    transcoder_options options;
+    options.limit = {128, 64};
+    bench b(options);
+    b.feed(plain_clip());
+    EXPECT_EQ(b.work->counters().out, 0u);
+    EXPECT_NE(b.broken.find("larger than 128x64"), std::string::npos) << b.broken;
+}
+
 TEST(transcoder, stops_between_units_when_cancelled) {
     bool cancelled = false;
     transcoder_options options;

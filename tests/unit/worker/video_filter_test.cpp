@@ -1,3 +1,4 @@
+#include "base/utf8.hpp"
 #include "worker/video_filter.hpp"
 
 #include <gtest/gtest.h>
@@ -31,7 +32,7 @@ outcome<video_filter> build(
     auto graph = parse_filter_graph(text);
     if (!graph)
         return graph.error();
-    return video_filter::build(*graph, *grey(width, height, 0), size, {4096, 4096});
+    return video_filter::build(*graph, *grey(width, height, 0), size, {4096, 2160});
 }
 
 std::vector<frame_ptr> run(video_filter& filter, int frames) {
@@ -91,6 +92,50 @@ TEST(video_filter, refuses_sizes_over_the_limit_even_in_the_middle) {
     }
 }
 
+TEST(video_filter, refuses_more_work_than_a_worker_can_do) {
+    std::string long_expression = "geq=lum='X";
+    for (int i = 0; i < 500; ++i)
+        long_expression += "+mod(X,7)";
+    std::string big = "scale=4096:2160,hflip";
+    for (int i = 0; i < 8; ++i)
+        big += ",scale=4095:2160,hflip";
+    for (const std::string& text :
+         {"scale=1280:720," + long_expression.substr(0, 4000) + "'",
+          big,
+          std::string("scale=1920:1080,boxblur=2:8,boxblur=2:8,boxblur=2:8,boxblur=2:8")}) {
+        auto filter = build(text);
+        ASSERT_FALSE(filter) << text;
+        EXPECT_EQ(filter.error().code, errc::too_large) << text << filter.error().detail;
+        EXPECT_NE(filter.error().detail.find("work"), std::string::npos) << filter.error().detail;
+    }
+    for (const char* text :
+         {"scale=1920:1080,boxblur=2:8", "scale=1920:1080,geq=lum='255-lum(X,Y)':cb=128:cr=128"})
+        EXPECT_TRUE(build(text)) << text;
+}
+
+TEST(video_filter, refuses_to_hold_more_memory_than_a_job_has) {
+    std::string glyphs = "drawtext=fontsize=256:text=";
+    glyphs.append(4000, 'x');
+    for (const std::string& text :
+         {std::string("scale=3840:2160,tmix=frames=16"),
+          std::string("scale=1920:1080,tmix=frames=16,tmix=frames=14"),
+          std::string("scale=3840:2160,bilateral"),
+          glyphs}) {
+        auto filter = build(text);
+        ASSERT_FALSE(filter) << text;
+        EXPECT_EQ(filter.error().code, errc::too_large) << text << filter.error().detail;
+    }
+    for (const char* text : {"scale=1920:1080,tmix=frames=16", "scale=1920:1080,bilateral"})
+        EXPECT_TRUE(build(text)) << text;
+}
+
+TEST(video_filter, takes_large_pictures_upright_and_on_their_side) {
+    EXPECT_TRUE(build("scale=4096:2160"));
+    EXPECT_TRUE(build("scale=2160:4096"));
+    EXPECT_FALSE(build("scale=2162:4096"));
+    EXPECT_FALSE(build("scale=4096:4096"));
+}
+
 TEST(video_filter, tells_bad_options_and_bad_links) {
     for (const char* text :
          {"eq=no_such_option=1",
@@ -110,6 +155,20 @@ TEST(video_filter, passes_on_what_libavfilter_complains_about) {
     auto filter = build("crop=9000:9000");
     ASSERT_FALSE(filter);
     EXPECT_NE(filter.error().detail.find("too big"), std::string::npos) << filter.error().detail;
+}
+
+TEST(video_filter, passes_complaints_on_as_whole_characters) {
+    std::string text = "eq=brightness=1:x=";
+    for (int i = 0; i < 300; ++i)
+        text += "\u20ac";
+    for (const char* shift : {"", "a", "aa"}) {
+        auto filter = build(text + shift, {});
+        ASSERT_FALSE(filter);
+        EXPECT_EQ(filter.error().detail, valid_utf8(filter.error().detail));
+    }
+    auto shifted = build("eq=brightness=1:xx=" + text.substr(18));
+    ASSERT_FALSE(shifted);
+    EXPECT_EQ(shifted.error().detail, valid_utf8(shifted.error().detail));
 }
 
 TEST(video_filter, runs_graphs_with_branches) {
