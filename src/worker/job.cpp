@@ -34,6 +34,27 @@ job::job(
 job::~job() = default;
 
 error_code job::start(const make_runner& make, on_ended ended) {
+    try {
+        return begin(make, std::move(ended));
+    } catch (const std::exception& e) { // no thread, no memory: nothing that the gateway did
+        log_.error("does not start: {}", e.what());
+    }
+    forget_start();
+    return make_error_code(errc::no_capacity);
+}
+
+void job::forget_start() {
+    ending_ = true;
+    tasks_.close();
+    if (runner_)
+        runner_->cancel();
+    on_ended_ = nullptr;
+    for (const char* suffix : {"", "-out", "-control", "-events"})
+        channels_.remove(options_.id + suffix);
+    place_.release();
+}
+
+error_code job::begin(const make_runner& make, on_ended ended) {
     const auto& id = options_.id;
     auto input = channels_.create(id, std::string(video_mime));
     auto output = channels_.create(id + "-out", std::string(video_mime));
@@ -172,7 +193,7 @@ void job::params_applied(boost::json::object params) {
 void job::failed(std::string message) {
     log_.warn("{}", message);
     publish(error_event(options_.model, message, unix_now()), ai_stream_events);
-    status_.failed(std::move(message), unix_now());
+    status_.failed(message, unix_now());
     publish_status();
 }
 
@@ -205,7 +226,7 @@ void job::publish_status() {
 
 void job::update_summary() {
     boost::json::object made;
-    made["manifest_id"] = options_.id;
+    made["job"] = options_.label;
     made["model_id"] = options_.model;
     made["stream_id"] = options_.stream_id;
     made["gateway_request_id"] = options_.request_id;
@@ -236,13 +257,17 @@ void job::end_within(std::string reason, duration flush_limit) {
 
 awaitable<void> job::finish(std::shared_ptr<job> self) {
     tasks_.close();
+    if (!runner_)
+        co_return;
     if (!runner_ended_)
         runner_->finish();
     const auto began = steady_clock::now();
     while (!runner_ended_ && steady_clock::now() < began + options_.flush_limit)
         co_await changed_.wait_until(began + options_.flush_limit);
-    if (!runner_ended_)
+    if (!runner_ended_) {
         log_.error("the runner did not end in time");
+        runner_->cancel();
+    }
 
     status_.sample(runner_->counters(), unix_now());
     status_.end(job_state::offline, unix_now());

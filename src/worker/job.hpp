@@ -21,7 +21,10 @@
 namespace rivulet::worker {
 
 struct job_options {
-    std::string id; // names the channels: ID, ID-out, ID-control, ID-events
+    // Names the channels: ID, ID-out, ID-control, ID-events. Their only protection: not for logs
+    // and pages.
+    std::string id;
+    std::string label; // what logs and pages say instead
     std::string model;
     std::string stream_id, request_id; // the gateway's, for people
     boost::json::object params;
@@ -43,17 +46,19 @@ class job final : public runner_host, public std::enable_shared_from_this<job> {
     ~job();
 
     // Creates the channels, then starts the runner. `ended` is called once, when all is over and
-    // the runner can be destroyed without waiting (or `flush_limit` has passed). Fails with
-    // too_many.
+    // the runner's thread has ended (or `flush_limit` has passed). Fails with too_many, or
+    // no_capacity when the system has no thread or memory left; nothing is left behind then.
     error_code start(const make_runner& make, on_ended ended);
     // Begins to end it. Idempotent; a later call may only shorten the time that the runner has.
     void end(std::string reason);
     void end_within(std::string reason, duration flush_limit);
 
-    // True when destroying it does not wait for a thread.
+    // True when no thread works for it any more.
     bool idle() const { return !runner_ || runner_->idle(); }
 
     const std::string& id() const { return options_.id; }
+
+    const std::string& label() const { return options_.label; }
 
     // Any thread; a second old at most.
     boost::json::object summary() const;
@@ -66,6 +71,8 @@ class job final : public runner_host, public std::enable_shared_from_this<job> {
     void failed(std::string message) override;
     void ended(std::string cause) override;
 
+    error_code begin(const make_runner& make, on_ended ended);
+    void forget_start();
     awaitable<void> read_input(std::shared_ptr<job> self);
     awaitable<void> read_control(std::shared_ptr<job> self);
     awaitable<void> report(std::shared_ptr<job> self);

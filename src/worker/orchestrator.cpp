@@ -24,6 +24,8 @@ constexpr std::string_view passthrough = "passthrough";
 constexpr std::string_view noop = "noop";
 constexpr std::string_view avfilter = "avfilter";
 
+constexpr duration thread_limit = std::chrono::seconds(3); // for threads inside a picture
+
 job_weight weight_of(std::string_view model) {
     return model == passthrough ? job_weight::passthrough : job_weight::transcoding;
 }
@@ -103,13 +105,14 @@ struct orchestrator::impl : std::enable_shared_from_this<orchestrator::impl> {
         asio::any_io_executor home = co_await asio::this_coro::executor;
         job_options settings;
         settings.id = id;
+        settings.label = random_hex(4);
         settings.model = asked.model;
         settings.stream_id = std::move(asked.stream_id);
         settings.request_id = std::move(asked.request_id);
         settings.params = std::move(asked.params);
         settings.status_interval = options.status_interval;
         settings.input_timeout = options.input_timeout;
-        const auto job_log = log.with("job " + id);
+        const auto job_log = log.with("job " + settings.label);
         auto made =
             std::make_shared<job>(home, channels, std::move(settings), std::move(place), job_log);
         {
@@ -140,7 +143,7 @@ struct orchestrator::impl : std::enable_shared_from_this<orchestrator::impl> {
         const std::lock_guard lock(guard);
         running.erase(which->id());
         if (!which->idle()) {
-            log.warn("job {}: its thread is still inside a picture", which->id());
+            log.warn("job {}: its thread is still inside a picture", which->label());
             asio::co_spawn(home, bury(shared_from_this(), which), asio::detached);
             stuck.push_back(std::move(which));
         }
@@ -185,7 +188,7 @@ struct orchestrator::impl : std::enable_shared_from_this<orchestrator::impl> {
         auto starting = start_job(std::move(*asked), id, std::move(*place));
         const auto failed =
             co_await asio::co_spawn(threads.of(id), std::move(starting), asio::use_awaitable);
-        if (failed == errc::too_many || failed == errc::closed)
+        if (failed == errc::too_many || failed == errc::closed || failed == errc::no_capacity)
             co_return plain(
                 http::status::service_unavailable, "insufficient capacity: " + failed.message()
             );
@@ -265,9 +268,16 @@ struct orchestrator::impl : std::enable_shared_from_this<orchestrator::impl> {
         });
         if (!all_ended)
             log.error("{} jobs did not end in time", running.size());
-        auto left = std::exchange(stuck, {});
+        // A thread ends with the picture it is in. One that does not is left behind: it owns all
+        // that it touches, so the process can go.
+        const auto until = steady_clock::now() + thread_limit;
+        const auto idle = [](const auto& each) { return each->idle(); };
+        while (!std::all_of(stuck.begin(), stuck.end(), idle) && steady_clock::now() < until)
+            ended.wait_for(lock, std::chrono::milliseconds(20));
+        const auto left = std::exchange(stuck, {});
         lock.unlock();
-        left.clear(); // joins their threads, at the end of the frame they are in
+        if (const auto busy = left.size() - std::count_if(left.begin(), left.end(), idle))
+            log.error("{} threads are left behind inside a picture", busy);
     }
 };
 

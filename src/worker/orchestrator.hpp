@@ -26,8 +26,8 @@ struct orchestrator_options {
     std::string public_url;
     std::string trickle_path = "/ai/trickle/"; // where the channel table is served
     duration status_interval = std::chrono::seconds(10);
-    duration input_timeout = std::chrono::seconds(60); // a job without input for so long ends
-    std::size_t width_limit = 4096, height_limit = 4096;
+    duration input_timeout = std::chrono::seconds(60);   // a job without input for so long ends
+    std::size_t width_limit = 4096, height_limit = 2160; // or on its side
 };
 
 // Every built-in live model.
@@ -47,8 +47,9 @@ class orchestrator {
     orchestrator(const orchestrator&) = delete;
     orchestrator& operator=(const orchestrator&) = delete;
 
-    // Refuses new jobs, ends the running ones (their channels close) and joins their threads.
-    // Blocks for at most about `limit`. Idempotent; the destructor calls it.
+    // Refuses new jobs and ends the running ones (their channels close). Blocks for at most about
+    // `limit` and five seconds; a thread that is inside a picture even then is left behind.
+    // Idempotent; the destructor calls it.
     void stop(duration limit);
 
     // Jobs that have not ended yet. Any thread.

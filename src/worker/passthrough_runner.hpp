@@ -17,6 +17,8 @@ class passthrough_runner final : public runner {
     void set_params(boost::json::object params) override;
     void finish() override;
 
+    void cancel() override {}
+
     bool idle() const override { return true; }
 
     frame_counters counters() const override { return {frames_.frames(), frames_.frames()}; }

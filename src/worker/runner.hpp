@@ -34,7 +34,8 @@ class runner_host {
 
 class runner {
   public:
-    // Ends it at once, whatever is still inside; waits for its thread, if it has one.
+    // Ends it at once, whatever is still inside. Never waits: a thread that is still inside a
+    // picture ends by itself and touches nothing of the host's.
     virtual ~runner() = default;
 
     virtual void input(const trickle::channel_chunk& chunk, time_point now) = 0;
@@ -42,7 +43,9 @@ class runner {
     virtual void set_params(boost::json::object params) = 0;
     // No more input: flushes, then calls ended().
     virtual void finish() = 0;
-    // True when the destructor will not wait.
+    // Gives up what is inside; ended() comes as soon as the picture in work is done.
+    virtual void cancel() = 0;
+    // True when no thread of it works any more.
     virtual bool idle() const = 0;
 
     virtual frame_counters counters() const = 0;

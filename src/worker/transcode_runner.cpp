@@ -16,10 +16,14 @@ namespace {
 constexpr std::size_t queue_limit = 24u << 20;  // bytes of input not looked at yet
 constexpr std::size_t output_limit = 32u << 20; // bytes of output the shard has not taken yet
 
+// What the queue itself takes for an item and for a block: chunks without a byte must not be free.
+constexpr std::size_t item_cost = 256;
+constexpr std::size_t block_cost = 64;
+
 struct media_item {
     trickle::channel_chunk chunk;
     time_point arrival;
-    std::size_t size;
+    std::size_t cost;
 };
 
 struct params_item {
@@ -47,17 +51,19 @@ struct transcode_runner::shared : std::enable_shared_from_this<transcode_runner:
     std::mutex guard;
     std::condition_variable filled;
     std::deque<item> queue;
-    std::atomic<std::size_t> queued{0}; // bytes
+    std::atomic<std::size_t> queued{0}; // bytes, with item_cost and block_cost
 
     std::atomic<std::size_t> unsent{0}; // bytes of output on their way to the shard
     std::atomic<bool> cancelled{false};
     std::atomic<bool> done{false};
 
+    std::mutex way_home; // held while posting: afterwards the shard may be gone
+    bool abandoned = false;
+
     // the thread's own
     std::unique_ptr<transcoder> work;
     bool segment_open = false;
     bool output_left_out = false;
-    std::thread thread;
 
     void put(item next) {
         {
@@ -73,8 +79,15 @@ struct transcode_runner::shared : std::enable_shared_from_this<transcode_runner:
     }
 
     template <class Call>
+    void go_home(Call call) {
+        const std::lock_guard lock(way_home);
+        if (!abandoned)
+            asio::post(home, std::move(call));
+    }
+
+    template <class Call>
     void tell(Call call) {
-        asio::post(home, [self = shared_from_this(), call = std::move(call)]() mutable {
+        go_home([self = shared_from_this(), call = std::move(call)]() mutable {
             if (auto to = self->host.lock())
                 call(*to);
         });
@@ -88,7 +101,7 @@ struct transcode_runner::shared : std::enable_shared_from_this<transcode_runner:
         if (output_left_out)
             return;
         unsent += block.size();
-        asio::post(home, [self = shared_from_this(), block = std::move(block), begins_segment] {
+        go_home([self = shared_from_this(), block = std::move(block), begins_segment] {
             self->unsent -= block.size();
             auto to = self->host.lock();
             if (!to)
@@ -120,7 +133,7 @@ struct transcode_runner::shared : std::enable_shared_from_this<transcode_runner:
                 return {};
             if (auto* media = std::get_if<media_item>(&next)) {
                 consume(*media);
-                queued -= media->size;
+                queued -= media->cost;
             } else if (auto* change = std::get_if<params_item>(&next)) {
                 apply(std::move(*change));
             } else {
@@ -185,25 +198,36 @@ transcode_runner::transcode_runner(
     };
     events.broken = [inside](std::string message) { inside->broken = std::move(message); };
     shared_->work = std::make_unique<transcoder>(std::move(options), std::move(events));
-    shared_->thread = std::thread([inside] { inside->run(); });
+    thread_ = std::thread([self = shared_] { self->run(); });
 }
 
 transcode_runner::~transcode_runner() {
+    cancel();
+    {
+        const std::lock_guard lock(shared_->way_home);
+        shared_->abandoned = true;
+    }
+    if (idle())
+        thread_.join();
+    else
+        thread_.detach();
+}
+
+void transcode_runner::cancel() {
     shared_->cancelled = true;
     {
         const std::lock_guard lock(shared_->guard); // not between the check and the wait
     }
     shared_->filled.notify_one();
-    shared_->thread.join();
 }
 
 void transcode_runner::input(const trickle::channel_chunk& chunk, time_point now) {
     if (finished_)
         return;
-    std::size_t size = 0;
+    std::size_t cost = item_cost;
     for (const auto& block : chunk.blocks)
-        size += block.size();
-    const bool full = shared_->queued + size > queue_limit && shared_->queued > 0;
+        cost += block.size() + block_cost;
+    const bool full = shared_->queued + cost > queue_limit && shared_->queued > 0;
     if (full || (left_out_ && !chunk.segment_begins)) {
         if (!left_out_)
             if (auto host = shared_->host.lock())
@@ -212,8 +236,8 @@ void transcode_runner::input(const trickle::channel_chunk& chunk, time_point now
         return;
     }
     left_out_ = false;
-    shared_->queued += size;
-    shared_->put(media_item{chunk, now, size});
+    shared_->queued += cost;
+    shared_->put(media_item{chunk, now, cost});
 }
 
 void transcode_runner::set_params(boost::json::object params) {

@@ -1,7 +1,8 @@
 // The models that decode: `noop` and `avfilter`. A thread of its own runs the transcoder; a bounded
 // queue leads in, posts to the home shard lead out. When the queue is full, input is left out up to
 // the next segment and counted.
-// Thread: the home shard; the transcoder's thread is inside.
+// Thread: the home shard; the transcoder's thread is inside. It owns all that it works with, so a
+// runner can go while a picture takes long.
 #pragma once
 
 #include "base/log.hpp"
@@ -9,6 +10,7 @@
 #include "worker/transcoder.hpp"
 
 #include <memory>
+#include <thread>
 
 namespace rivulet::worker {
 
@@ -31,6 +33,7 @@ class transcode_runner final : public runner {
     void input(const trickle::channel_chunk& chunk, time_point now) override;
     void set_params(boost::json::object params) override;
     void finish() override;
+    void cancel() override;
     bool idle() const override;
     frame_counters counters() const override;
 
@@ -39,7 +42,8 @@ class transcode_runner final : public runner {
 
     graph_source source_;
     std::shared_ptr<shared> shared_; // with the thread
-    bool left_out_ = false;          // the queue was full: wait for the next segment
+    std::thread thread_;
+    bool left_out_ = false; // the queue was full: wait for the next segment
     bool finished_ = false;
 };
 

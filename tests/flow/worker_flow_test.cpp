@@ -453,6 +453,20 @@ TEST_F(worker_flow, does_not_wait_for_a_backlog_when_it_must_stop_now) {
     EXPECT_EQ(node_->jobs(), 0u);
 }
 
+TEST_F(worker_flow, keeps_the_names_of_the_channels_out_of_its_log) {
+    testing::internal::CaptureStderr();
+    start();
+    const auto id = new_job("noop");
+    publish(id, plain_clip().segments[0]);
+    publish_text(id + "-control", "no JSON");
+    remove(id);
+    const bool gone = eventually([&] { return all_gone(id) && node_->jobs() == 0; });
+    const auto log = testing::internal::GetCapturedStderr();
+    EXPECT_TRUE(gone);
+    EXPECT_NE(log.find("begins: noop"), std::string::npos) << log;
+    EXPECT_EQ(log.find(id), std::string::npos) << log;
+}
+
 TEST_F(worker_flow, shows_its_jobs) {
     start();
     EXPECT_EQ(json::parse(ask(port_, "GET", "/health").body).at("status"), "IDLE");
@@ -461,9 +475,11 @@ TEST_F(worker_flow, shows_its_jobs) {
     publish(id, plain_clip().segments[0]);
     ASSERT_TRUE(eventually([&] { return !out->segments().empty(); }));
     EXPECT_EQ(json::parse(ask(port_, "GET", "/health").body).at("status"), "OK");
-    const auto status = json::parse(ask(port_, "GET", "/status").body);
+    const auto page = ask(port_, "GET", "/status").body;
+    EXPECT_EQ(page.find(id), std::string::npos) << "the name of the channels is a secret";
+    const auto status = json::parse(page);
     const auto& job = status.at("jobs").at(0);
-    EXPECT_EQ(job.at("manifest_id").as_string(), id);
+    EXPECT_EQ(job.at("job").as_string().size(), 8u);
     EXPECT_EQ(job.at("model_id"), "avfilter");
     EXPECT_EQ(job.at("status").at("inference_status").at("last_params").at("graph"), "negate");
     const auto capabilities = json::parse(ask(port_, "GET", "/capabilities").body);
