@@ -26,6 +26,14 @@ void server::mount(http::server& front, shards& shards) {
 
 namespace {
 
+// Whoever knows the random name of a job's channel may write to it, so logs show only its begin.
+std::string log_name(const std::string& name) {
+    constexpr std::size_t shown = 8, random = 32;
+    const bool secret =
+        name.size() >= random && name.find_first_not_of("0123456789abcdef") >= random;
+    return secret ? name.substr(0, shown) + "\u2026" + name.substr(random) : name;
+}
+
 http::response method_not_allowed(std::string_view allowed) {
     auto made = text_error(405, "Method Not Allowed");
     add(made, "Allow", allowed);
@@ -223,7 +231,7 @@ awaitable<void> server::read(http::exchange& now, const std::string& name, std::
         if (failed == errc::lagged)
             log_.info(
                 "channel {}: reader {} cut at segment {}: too slow",
-                name,
+                log_name(name),
                 now.connection().remote_address(),
                 what->seq()
             );
