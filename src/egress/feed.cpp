@@ -50,11 +50,12 @@ void channel_feed::start_reading() {
     if (reading_ || ended_)
         return;
     reading_ = std::make_unique<task_group>(executor_, log_);
-    reading_->spawn("feed", read_channel());
+    reading_->spawn("feed", read_channel(++generation_));
 }
 
 void channel_feed::stop_reading() {
     // The coroutine goes with its group; a later viewer starts at the newest segment again.
+    ++generation_;
     reading_.reset();
     units_.clear();
     transcoder_.reset();
@@ -63,11 +64,12 @@ void channel_feed::stop_reading() {
 
 void channel_feed::close() {
     ended_ = true;
+    ++generation_;
     reading_.reset();
     changed_.notify_all();
 }
 
-awaitable<void> channel_feed::read_channel() {
+awaitable<void> channel_feed::read_channel(unsigned generation) {
     auto self = shared_from_this();
     trickle::channel_reader reader(executor_, source_, trickle::seq_newest);
     media::ts_demuxer_events events;
@@ -76,6 +78,9 @@ awaitable<void> channel_feed::read_channel() {
     media::ts_demuxer demuxer(std::move(events));
     for (;;) {
         auto chunk = co_await reader.read();
+        // It may have had its bytes already when it was stopped.
+        if (generation != generation_)
+            co_return;
         if (!chunk) {
             demuxer.flush();
             if (chunk.error() != errc::end_of_stream)

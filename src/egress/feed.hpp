@@ -76,7 +76,7 @@ class channel_feed : public std::enable_shared_from_this<channel_feed> {
     );
     void start_reading();
     void stop_reading();
-    awaitable<void> read_channel();
+    awaitable<void> read_channel(unsigned generation);
     void take_format(const media::stream_format& format);
     void take_unit(media::access_unit unit);
     void convert(const media::access_unit& unit);
@@ -95,6 +95,7 @@ class channel_feed : public std::enable_shared_from_this<channel_feed> {
     std::shared_ptr<const media::stream_format> converted_format_; // with the transcoder's audio
     bool cannot_convert_ = false;                                  // said once
     std::unique_ptr<task_group> reading_;                          // null while nobody watches
+    unsigned generation_ = 0; // of the reading; an older one that still runs must add nothing
     notifier changed_;
     asio::steady_timer unused_; // runs while nobody is subscribed
     std::size_t want_aac_ = 0, want_opus_ = 0;

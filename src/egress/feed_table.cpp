@@ -35,6 +35,12 @@ std::shared_ptr<channel_feed> feed_table::find(const std::string& name) {
     return made;
 }
 
+std::shared_ptr<channel_feed> feed_table::peek(const std::string& name) const {
+    const auto& feeds = parts_[shards_.index_of(name)]->feeds;
+    const auto known = feeds.find(name);
+    return known == feeds.end() ? nullptr : known->second.lock();
+}
+
 find_feed feed_table::finder() {
     return [this](std::string name) -> awaitable<std::shared_ptr<channel_feed>> {
         co_return find(name);

@@ -1,5 +1,5 @@
 // The feeds of a process: at most one per channel, made when the first viewer asks.
-// Thread: find() on the home shard of the name; stop() from outside the shards.
+// Thread: find() and peek() on the home shard of the name; stop() from outside the shards.
 #pragma once
 
 #include "egress/feed.hpp"
@@ -21,6 +21,8 @@ class feed_table {
 
     // The feed of the channel `name`; null when there is no such channel now.
     std::shared_ptr<channel_feed> find(const std::string& name);
+    // The same, but none is made for the question; null while nobody uses it.
+    std::shared_ptr<channel_feed> peek(const std::string& name) const;
     // find() in the shape that rtmp_play and rtmp_push want; the table outlives its use.
     find_feed finder();
     // The feeds of the calling shard that somebody uses.

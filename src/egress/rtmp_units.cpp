@@ -35,13 +35,20 @@ bytes rtmp_metadata(const media::stream_format& format) {
     return {std::move(raw), view};
 }
 
-std::uint32_t rtmp_units::time_of(std::int64_t dts) {
-    const auto milliseconds = std::max<std::int64_t>(dts, 0) * 1000 / media::clock_rate;
+std::uint32_t rtmp_units::time_of(const media::access_unit& unit) {
+    const auto milliseconds = [](std::int64_t dts) {
+        return std::max<std::int64_t>(dts, 0) * 1000 / media::clock_rate;
+    };
     if (times_ == rtmp_times::as_they_are)
-        return static_cast<std::uint32_t>(milliseconds);
-    if (!first_)
-        first_ = milliseconds;
-    return static_cast<std::uint32_t>(std::max<std::int64_t>(milliseconds - *first_, 0));
+        return static_cast<std::uint32_t>(milliseconds(unit.dts));
+    media::access_unit times; // without the data
+    times.kind = unit.kind;
+    times.dts = unit.dts;
+    times.pts = unit.pts;
+    clock_.adjust(times);
+    auto& newest = newest_[static_cast<std::size_t>(unit.kind)];
+    newest = std::max(newest, milliseconds(times.dts));
+    return static_cast<std::uint32_t>(newest);
 }
 
 void rtmp_units::add(
@@ -64,7 +71,7 @@ bool rtmp_units::append(const feed_step& step, std::vector<rtmp_message>& out) {
                  : !format.audio ||
                        (format.audio->type != codec::aac && format.audio->type != codec::mp3))
         return false;
-    const auto time = time_of(unit.dts);
+    const auto time = time_of(unit);
     if (!announced_) {
         announced_ = true;
         add(out, rtmp_type::data_amf0, time, rtmp_metadata(format));

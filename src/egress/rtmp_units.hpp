@@ -5,7 +5,9 @@
 
 #include "egress/feed_log.hpp"
 #include "ingest/rtmp_message.hpp"
+#include "media/timestamps.hpp"
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <vector>
@@ -14,7 +16,9 @@ namespace rivulet::egress {
 
 enum class rtmp_times {
     as_they_are, // the stream's own clock
-    from_zero    // the first message gets 0, as servers expect of an encoder
+    // The first message gets 0 and no track ever steps back, as servers expect of an encoder; jumps
+    // of the stream's clock are closed.
+    from_zero
 };
 
 class rtmp_units {
@@ -25,7 +29,7 @@ class rtmp_units {
     bool append(const feed_step& step, std::vector<ingest::rtmp_message>& out);
 
   private:
-    std::uint32_t time_of(std::int64_t dts);
+    std::uint32_t time_of(const media::access_unit& unit);
     void
     add(std::vector<ingest::rtmp_message>& out,
         ingest::rtmp_type type,
@@ -33,7 +37,8 @@ class rtmp_units {
         bytes body);
 
     rtmp_times times_;
-    std::optional<std::int64_t> first_; // milliseconds
+    media::continuous_clock clock_;        // from_zero
+    std::array<std::int64_t, 2> newest_{}; // milliseconds, of each track
     bool announced_ = false;
     std::optional<media::video_format> video_;
     std::optional<media::audio_format> audio_;

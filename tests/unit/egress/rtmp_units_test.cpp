@@ -91,6 +91,28 @@ TEST(rtmp_units, counts_from_zero_when_asked_and_never_below) {
     EXPECT_EQ(out.back().timestamp, 40u);
 }
 
+TEST(rtmp_units, goes_on_rising_when_the_streams_clock_jumps) {
+    rtmp_units units(rtmp_times::from_zero);
+    const auto format = av_format();
+    std::vector<rtmp_message> out;
+    std::uint32_t last = 0;
+    const auto next = [&](std::int64_t dts) {
+        units.append(step(video, true, dts, format), out);
+        const auto rise = out.back().timestamp - last;
+        last = out.back().timestamp;
+        return rise;
+    };
+    next(900'000'000);
+    EXPECT_EQ(next(900'003'600), 40u);
+    for (std::int64_t restart : {std::int64_t{0}, std::int64_t{1} << 40}) {
+        const auto rise = next(restart);
+        EXPECT_GT(rise, 0u);
+        EXPECT_LT(rise, 1000u);
+        EXPECT_EQ(next(restart + 3600), 40u);
+    }
+    EXPECT_EQ(next(std::int64_t{1} << 40), 0u); // a little back: never below what was sent
+}
+
 TEST(rtmp_units, sends_a_new_sequence_header_only_when_the_format_really_changed) {
     rtmp_units units(rtmp_times::as_they_are);
     std::vector<rtmp_message> out;
