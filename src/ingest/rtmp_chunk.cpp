@@ -6,7 +6,7 @@ namespace rivulet::ingest {
 namespace {
 
 constexpr std::uint32_t extended_marker = 0xffffff;
-constexpr std::size_t first_reserve = 64u << 10; // before the peer has sent more than a claim
+constexpr std::size_t first_reserve = 4u << 10; // before the peer has sent more than a claim
 constexpr std::array<std::size_t, 4> message_header_size{11, 7, 3, 0};
 
 std::uint32_t big_endian(const std::uint8_t* at, int octets) {
@@ -88,9 +88,7 @@ error_code rtmp_chunk_reader::header_complete() {
         return make_error_code(errc::protocol_violation);
     if (cs.in_message) {
         // A new message on a stream whose last one is unfinished: the rest will not come.
-        unfinished_ -= cs.partial.size();
-        cs.partial.clear();
-        cs.in_message = false;
+        discard(cs);
     }
     std::uint32_t time = big_endian(fields, 3);
     cs.has_extended = time == extended_marker;
@@ -119,10 +117,26 @@ error_code rtmp_chunk_reader::begin_chunk(chunk_stream& cs) {
             return make_error_code(errc::too_large);
         cs.partial.reserve(std::min<std::size_t>(cs.length, first_reserve));
         cs.in_message = true;
+        cs.number = ++messages_;
     }
     current_ = &cs;
     chunk_left_ = std::min<std::size_t>(chunk_size_, cs.length - cs.partial.size());
     return {};
+}
+
+// The memory goes too: it is no longer counted.
+void rtmp_chunk_reader::discard(chunk_stream& cs) {
+    unfinished_ -= cs.partial.size();
+    cs.partial = {};
+    cs.in_message = false;
+}
+
+std::uint64_t rtmp_chunk_reader::oldest_unfinished() const {
+    std::uint64_t oldest = 0;
+    for (const auto& [id, cs] : streams_)
+        if (cs.in_message && (oldest == 0 || cs.number < oldest))
+            oldest = cs.number;
+    return oldest;
 }
 
 error_code rtmp_chunk_reader::message_complete(std::vector<rtmp_message>& out) {
@@ -134,16 +148,14 @@ error_code rtmp_chunk_reader::message_complete(std::vector<rtmp_message>& out) {
         if (cs.partial.size() < 4)
             return make_error_code(errc::protocol_violation);
         const auto value = big_endian(cs.partial.data(), 4);
-        cs.partial.clear();
+        cs.partial = {};
         if (type == rtmp_type::set_chunk_size) {
             if (value == 0 || value > 0x7fffffff)
                 return make_error_code(errc::protocol_violation);
             chunk_size_ = value;
         } else if (auto found = streams_.find(value); found != streams_.end()) {
             if (found->second.in_message)
-                unfinished_ -= found->second.partial.size();
-            found->second.partial.clear();
-            found->second.in_message = false;
+                discard(found->second);
         }
         return {};
     }
@@ -164,7 +176,9 @@ error_code
 rtmp_chunk_reader::payload(std::span<const std::uint8_t>& in, std::vector<rtmp_message>& out) {
     auto& cs = *current_;
     const auto n = std::min(chunk_left_, in.size());
-    if (unfinished_ + n > 2 * limits_.message_bytes)
+    const auto most =
+        limits_.unfinished_bytes > 0 ? limits_.unfinished_bytes : 2 * limits_.message_bytes;
+    if (unfinished_ + n > most)
         return make_error_code(errc::too_large);
     if (cs.partial.capacity() < cs.partial.size() + n) {
         // Doubling, but never beyond the message, whose length was checked.

@@ -20,6 +20,8 @@ inline constexpr std::uint32_t rtmp_default_chunk_size = 128;
 struct rtmp_chunk_limits {
     std::size_t message_bytes = 8u << 20;
     std::size_t chunk_streams = 64;
+    // Of all unfinished messages together; 0 is twice message_bytes.
+    std::size_t unfinished_bytes = 0;
 };
 
 class rtmp_chunk_reader {
@@ -31,6 +33,15 @@ class rtmp_chunk_reader {
     error_code receive(std::span<const std::uint8_t> in, std::vector<rtmp_message>& out);
 
     std::uint32_t chunk_size() const { return chunk_size_; }
+
+    // For what follows; a peer that was admitted may send more.
+    void set_limits(rtmp_chunk_limits limits) { limits_ = limits; }
+
+    // Bytes of unfinished messages that are held.
+    std::size_t unfinished() const { return unfinished_; }
+
+    // A number that names the oldest message whose end is still awaited; 0: there is none.
+    std::uint64_t oldest_unfinished() const;
 
   private:
     struct chunk_stream {
@@ -44,18 +55,21 @@ class rtmp_chunk_reader {
         bool seen = false;
         std::vector<std::uint8_t> partial;
         bool in_message = false;
+        std::uint64_t number = 0; // of the message in progress, see oldest_unfinished()
     };
 
     std::size_t header_length() const;
     error_code header_complete();
     error_code begin_chunk(chunk_stream& cs);
     error_code message_complete(std::vector<rtmp_message>& out);
+    void discard(chunk_stream& cs);
     error_code payload(std::span<const std::uint8_t>& in, std::vector<rtmp_message>& out);
 
     rtmp_chunk_limits limits_;
     std::uint32_t chunk_size_ = rtmp_default_chunk_size;
     std::map<std::uint32_t, chunk_stream> streams_;
     std::size_t unfinished_ = 0; // bytes in partial messages
+    std::uint64_t messages_ = 0; // begun so far
 
     std::array<std::uint8_t, 18> header_{};
     std::size_t header_size_ = 0;

@@ -1,5 +1,6 @@
 #include "ingest/rtmp_client_fsm.hpp"
 
+#include "ingest/peer_text.hpp"
 #include "ingest/rtmp_session_fsm.hpp"
 
 namespace rivulet::ingest {
@@ -8,6 +9,7 @@ namespace {
 // Transaction numbers, fixed because each command is sent once.
 constexpr double t_connect = 1, t_release = 2, t_fc_publish = 3, t_create = 4, t_unpublish = 6;
 constexpr std::uint32_t our_window = 2'500'000;
+constexpr std::size_t most_output = 1u << 20;
 
 std::uint32_t big_endian(std::span<const std::uint8_t> at, int octets) {
     std::uint32_t value = 0;
@@ -130,8 +132,7 @@ void rtmp_client_fsm::command(const rtmp_message&, std::span<const std::uint8_t>
     // Many servers answer releaseStream and FCPublish with an error and mean nothing by it.
     if (name == "_error" && (transaction == t_connect || transaction == t_create)) {
         const auto& info = argument(3);
-        end(false,
-            std::string(info["code"].text()) + ": " + std::string(info["description"].text()));
+        end(false, shown(info["code"].text()) + ": " + shown(info["description"].text()));
     }
 }
 
@@ -170,8 +171,8 @@ void rtmp_client_fsm::on_result(double transaction, const amf_value& value) {
 }
 
 void rtmp_client_fsm::on_status(const amf_value& info) {
-    const std::string code(info["code"].text());
-    const std::string description(info["description"].text());
+    const auto code = shown(info["code"].text());
+    const auto description = shown(info["description"].text());
     const auto both = description.empty() ? code : code + ": " + description;
     if (info["level"].text() == "error")
         return end(false, both);
@@ -186,7 +187,25 @@ void rtmp_client_fsm::on_status(const amf_value& info) {
     events_.push_back(rtmp_client_status{code, description});
 }
 
+// A server may send back what it was told: the key must not show up in logs and status.
+std::string rtmp_client_fsm::shown(std::string_view text) const {
+    std::string safe(text.substr(0, 4096));
+    if (role_ == rtmp_role::publish) {
+        const std::string_view key = target_.key.empty() ? target_.app : target_.key;
+        hide(safe, key);
+        hide(safe, key.substr(0, key.find('?')));
+        hide(safe, percent_decoded(key));
+        for (const auto* part : {&target_.key, &target_.app})
+            if (const auto question = part->find('?'); question != std::string::npos)
+                for (const auto& [name, value] : parse_query(part->substr(question + 1)))
+                    hide(safe, value);
+    }
+    return peer_text(safe);
+}
+
 void rtmp_client_fsm::end(bool regular, std::string reason) {
+    if (phase_ == phase::over)
+        return;
     phase_ = phase::over;
     events_.push_back(rtmp_client_ended{regular, std::move(reason)});
 }
@@ -207,6 +226,9 @@ void rtmp_client_fsm::send_connect() {
 }
 
 void rtmp_client_fsm::send(const rtmp_message& m) {
+    // A server that asks and never reads must not fill our memory.
+    if (out_.size() > most_output)
+        return end(false, "the server takes none of our replies");
     writer_.append(out_, m);
 }
 

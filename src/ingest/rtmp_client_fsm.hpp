@@ -27,7 +27,8 @@ struct rtmp_client_media {
     rtmp_message message;
 };
 
-// An onStatus that does not end anything.
+// An onStatus that does not end anything. Texts of the server are short, printable and without our
+// stream key, here and in rtmp_client_ended.
 struct rtmp_client_status {
     std::string code, description;
 };
@@ -68,6 +69,7 @@ class rtmp_client_fsm {
     void on_status(const amf_value& info);
     void on_result(double transaction, const amf_value& value);
     void end(bool regular, std::string reason);
+    std::string shown(std::string_view text) const;
     void send_connect();
     void send(const rtmp_message& message);
     void send_words(rtmp_type type, std::initializer_list<std::uint32_t> words);

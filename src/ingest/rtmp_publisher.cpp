@@ -1,5 +1,6 @@
 #include "ingest/rtmp_publisher.hpp"
 
+#include "ingest/legacy_tag.hpp"
 #include "media/flv_ingest.hpp"
 
 namespace rivulet::ingest {
@@ -31,13 +32,21 @@ outcome<void> rtmp_publisher::start() {
         asio::post(executor, [weak, unit = std::move(unit)]() mutable {
             if (auto self = weak.lock(); self && self->sink_) {
                 ++self->units_;
+                if (unit.kind == media::track_kind::video)
+                    self->check_.picture();
                 self->sink_->unit(std::move(unit));
             }
         });
     };
     events.error = [weak, executor = executor_](std::string text) {
         asio::post(executor, [weak, text = std::move(text)] {
-            if (auto self = weak.lock(); self && self->sink_ && self->fail_)
+            auto self = weak.lock();
+            if (!self)
+                return;
+            // Nothing follows: finish() must not wait for it.
+            self->pipeline_ended_ = true;
+            self->drained_->cancel();
+            if (self->sink_ && self->fail_)
                 self->fail_("media: " + text);
         });
     };
@@ -62,8 +71,11 @@ std::optional<std::string> rtmp_publisher::take(const rtmp_media& media, time_po
         return refused;
     if (!pipeline_)
         return std::nullopt;
+    const auto plain = legacy_tag(media.type, media.body);
+    if (!plain)
+        return std::nullopt;
     const auto pushed =
-        pipeline_->push_tag(static_cast<std::uint8_t>(media.type), media.timestamp, body);
+        pipeline_->push_tag(static_cast<std::uint8_t>(media.type), media.timestamp, plain->view());
     if (pushed == media::flv_push::dropped && !drop_logged_) {
         drop_logged_ = true;
         log_.warn("the pipeline is behind: video is dropped to the next keyframe");

@@ -32,8 +32,19 @@ bytes hold(std::vector<std::uint8_t> raw) {
 
 } // namespace
 
+namespace {
+
+rtmp_chunk_limits for_strangers(const rtmp_session_limits& limits) {
+    auto narrow = limits.chunks;
+    narrow.chunk_streams = std::min(narrow.chunk_streams, limits.stranger_chunk_streams);
+    narrow.unfinished_bytes = limits.stranger_bytes;
+    return narrow;
+}
+
+} // namespace
+
 rtmp_session_fsm::rtmp_session_fsm(rtmp_session_limits limits, time_point now)
-    : limits_(limits), reader_(limits.chunks), started_(now), last_byte_(now) {}
+    : limits_(limits), reader_(for_strangers(limits)), started_(now), last_byte_(now) {}
 
 void rtmp_session_fsm::receive(std::span<const std::uint8_t> in, time_point now) {
     last_byte_ = now;
@@ -49,6 +60,10 @@ void rtmp_session_fsm::receive(std::span<const std::uint8_t> in, time_point now)
         phase_ = phase::commands;
     }
     auto failed = reader_.receive(in, messages_);
+    if (const auto oldest = reader_.oldest_unfinished(); oldest != awaited_) {
+        awaited_ = oldest;
+        awaited_since_ = now;
+    }
     auto batch = std::exchange(messages_, {});
     for (const auto& whole : batch) {
         message(whole);
@@ -66,7 +81,9 @@ void rtmp_session_fsm::tick(time_point now) {
     if (phase_ == phase::over || now < deadline())
         return;
     if (phase_ == phase::publishing)
-        end(rtmp_end::too_slow, "no data from the publisher");
+        end(rtmp_end::too_slow,
+            now >= last_byte_ + limits_.idle ? "no data from the publisher"
+                                             : "a message was not finished in time");
     else
         end(rtmp_end::too_slow,
             connected_ ? "asked neither to publish nor to play" : "no handshake in time");
@@ -78,7 +95,9 @@ time_point rtmp_session_fsm::deadline() const {
     case phase::commands:
         return started_ + limits_.handshake;
     case phase::publishing:
-        return last_byte_ + limits_.idle;
+        return awaited_ == 0
+                   ? last_byte_ + limits_.idle
+                   : std::min(last_byte_ + limits_.idle, awaited_since_ + limits_.message);
     case phase::asked: // the owner decides
     case phase::playing:
     case phase::over:
@@ -99,7 +118,9 @@ void rtmp_session_fsm::accept_publish(time_point now) {
     if (phase_ != phase::asked)
         return;
     phase_ = phase::publishing;
+    reader_.set_limits(limits_.chunks);
     last_byte_ = now;
+    awaited_since_ = now;
     send_event(stream_begin, stream_);
     status("status", "NetStream.Publish.Start", "publishing");
 }

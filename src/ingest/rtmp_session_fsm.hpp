@@ -25,6 +25,10 @@ struct rtmp_session_limits {
     rtmp_chunk_limits chunks;
     duration handshake = std::chrono::seconds(10); // until publish or play
     duration idle = std::chrono::seconds(30);      // without a byte from a publisher
+    duration message = std::chrono::seconds(60);   // from a message's first byte to its last
+    // Until a publisher is admitted; players never need more.
+    std::size_t stranger_bytes = 64u << 10; // of unfinished messages
+    std::size_t stranger_chunk_streams = 16;
 };
 
 // The client wants to publish; answer with accept_publish() or refuse().
@@ -118,6 +122,8 @@ class rtmp_session_fsm {
     phase phase_ = phase::handshake;
     time_point started_;
     time_point last_byte_;
+    std::uint64_t awaited_ = 0;  // the reader's oldest unfinished message
+    time_point awaited_since_{}; // when it was first seen to be the oldest
     std::uint64_t received_ = 0, acknowledged_ = 0;
     std::uint32_t ack_window_ = 0; // as the client asked; 0: none
     bool connected_ = false;

@@ -269,3 +269,38 @@ TEST(rtmp_chunk, refuses_a_first_header_that_leans_on_an_earlier_one) {
         EXPECT_TRUE(reader.receive(raw{first, 0, 0, 1, 0, 0}, out)) << int(first);
     }
 }
+
+TEST(rtmp_chunk, bounds_unfinished_messages_by_a_limit_of_their_own_until_it_is_raised) {
+    rtmp_chunk_limits limits;
+    limits.message_bytes = 100'000;
+    limits.unfinished_bytes = 200;
+    std::vector<rtmp_message> out;
+    rtmp_chunk_reader reader(limits);
+    // A long message may be announced; its bytes may not be held.
+    EXPECT_EQ(reader.receive(full(4, 0, 90'000, 9) + counted(128) + raw{0xc4}, out), error_code{});
+    EXPECT_EQ(reader.receive(counted(72), out), error_code{});
+    EXPECT_EQ(reader.unfinished(), 200u);
+    limits.unfinished_bytes = 0;
+    reader.set_limits(limits);
+    EXPECT_EQ(reader.receive(counted(56), out), error_code{});
+    limits.unfinished_bytes = 256;
+    reader.set_limits(limits);
+    EXPECT_EQ(reader.receive(raw{0xc4, 1}, out), make_error_code(errc::too_large));
+}
+
+TEST(rtmp_chunk, names_the_oldest_message_whose_end_is_awaited) {
+    rtmp_chunk_reader reader({});
+    std::vector<rtmp_message> out;
+    EXPECT_EQ(reader.oldest_unfinished(), 0u);
+    EXPECT_EQ(reader.receive(full(4, 0, 200, 9) + counted(128), out), error_code{});
+    const auto first = reader.oldest_unfinished();
+    EXPECT_NE(first, 0u);
+    EXPECT_EQ(reader.receive(full(5, 0, 200, 8) + counted(128), out), error_code{});
+    EXPECT_EQ(reader.oldest_unfinished(), first);
+    EXPECT_EQ(reader.receive(raw{0xc4} + counted(72), out), error_code{});
+    EXPECT_GT(reader.oldest_unfinished(), first);
+    EXPECT_EQ(reader.receive(raw{0xc5} + counted(72), out), error_code{});
+    EXPECT_EQ(reader.oldest_unfinished(), 0u);
+    EXPECT_EQ(reader.unfinished(), 0u);
+    EXPECT_EQ(out.size(), 2u);
+}

@@ -23,6 +23,7 @@ TEST(rtmp_media_check, takes_avc_and_aac) {
     auto check = fresh();
     EXPECT_FALSE(check.tag(flv_tag_type::audio, aac, start));
     EXPECT_FALSE(check.tag(flv_tag_type::video, avc, start + 1s));
+    check.picture();
     EXPECT_EQ(check.deadline(), time_point::max());
     EXPECT_FALSE(check.tick(start + 1h));
 }
@@ -64,4 +65,30 @@ TEST(rtmp_media_check, refuses_a_publisher_that_sends_nothing) {
     auto check = fresh();
     EXPECT_FALSE(check.tick(start + 10s - 1ms));
     EXPECT_TRUE(check.tick(start + 10s));
+}
+
+TEST(rtmp_media_check, takes_the_enhanced_form_of_h264_and_aac_but_one_track_only) {
+    auto check = fresh();
+    EXPECT_FALSE(check.tag(flv_tag_type::video, raw{0x90, 'a', 'v', 'c', '1', 1}, start));
+    EXPECT_FALSE(check.tag(flv_tag_type::audio, raw{0x90, 'm', 'p', '4', 'a', 1}, start));
+    const auto refused =
+        check.tag(flv_tag_type::video, raw{0x96, 0x00, 'a', 'v', 'c', '1', 0, 1}, start);
+    ASSERT_TRUE(refused);
+    EXPECT_NE(refused->find("several tracks"), std::string::npos) << *refused;
+    EXPECT_TRUE(check.tag(flv_tag_type::audio, raw{0x95, 0x00, 'm', 'p', '4', 'a'}, start));
+}
+
+TEST(rtmp_media_check, refuses_video_that_never_becomes_a_picture) {
+    auto check = fresh();
+    const raw inter{0x27, 1, 0, 0, 0, 1};
+    EXPECT_FALSE(check.tag(flv_tag_type::video, inter, start + 1s));
+    EXPECT_EQ(check.deadline(), start + 16s);
+    EXPECT_FALSE(check.tick(start + 16s - 1ms));
+    // Whether tags go on coming or not.
+    const auto refused = check.tag(flv_tag_type::video, inter, start + 16s);
+    ASSERT_TRUE(refused);
+    EXPECT_NE(refused->find("no sequence header or keyframe"), std::string::npos) << *refused;
+    EXPECT_EQ(check.tick(start + 16s), refused);
+    check.picture();
+    EXPECT_FALSE(check.tick(start + 1h));
 }

@@ -340,6 +340,71 @@ TEST(rtmp_session_fsm, ends_on_a_flood_of_commands_whose_answers_nobody_reads) {
 
 namespace {
 
+raw wire_of(std::uint32_t chunk_stream, std::size_t size, rtmp_type type = rtmp_type::video) {
+    rtmp_message m;
+    m.type = type;
+    m.chunk_stream = chunk_stream;
+    m.stream = 1;
+    m.payload = bytes::copy_of(raw(size, 0x17));
+    raw wire;
+    rtmp_chunk_writer().append(wire, m);
+    return wire;
+}
+
+// 140 bytes are the header and the first chunk.
+raw beginning(raw wire, std::size_t size) {
+    wire.resize(size);
+    return wire;
+}
+
+} // namespace
+
+TEST(rtmp_session_fsm, holds_little_for_strangers_and_whole_frames_for_publishers) {
+    const auto frame = wire_of(6, 500'000);
+    scripted_client stranger;
+    stranger.connect();
+    stranger.server.receive(frame, start);
+    EXPECT_EQ(stranger.next<rtmp_ended>().value().how, rtmp_end::violation);
+
+    scripted_client crowd;
+    crowd.connect();
+    for (std::uint32_t id = 4; id < 30; ++id)
+        crowd.server.receive(beginning(wire_of(id, 300), 140), start);
+    EXPECT_TRUE(crowd.next<rtmp_ended>());
+
+    scripted_client publisher;
+    publisher.connect();
+    publisher.command(0, {"createStream", 2, amf_null{}});
+    publisher.command(1, {"publish", 3, amf_null{}, "cam", "live"});
+    ASSERT_TRUE(publisher.next<rtmp_publish_asked>());
+    publisher.server.accept_publish(start);
+    publisher.server.receive(frame, start);
+    EXPECT_EQ(publisher.next<rtmp_media>().value().body.size(), 500'000u);
+}
+
+TEST(rtmp_session_fsm, a_message_without_an_end_is_awaited_for_a_minute) {
+    scripted_client client;
+    client.connect();
+    client.command(0, {"createStream", 2, amf_null{}});
+    client.command(1, {"publish", 3, amf_null{}, "cam", "live"});
+    ASSERT_TRUE(client.next<rtmp_publish_asked>());
+    client.server.accept_publish(start);
+    client.server.receive(beginning(wire_of(6, 1000), 140), start + 1s);
+    // Others on another chunk stream do not help it.
+    const auto sound = wire_of(4, 100, rtmp_type::audio);
+    for (int s = 2; s < 61; ++s) {
+        client.server.receive(sound, start + std::chrono::seconds(s));
+        EXPECT_TRUE(client.next<rtmp_media>());
+    }
+    EXPECT_EQ(client.server.deadline(), start + 61s);
+    client.server.tick(start + 61s - 1ms);
+    EXPECT_FALSE(client.server.next_event());
+    client.server.tick(start + 61s);
+    EXPECT_EQ(client.next<rtmp_ended>().value().reason, "a message was not finished in time");
+}
+
+namespace {
+
 // Runs both machines against each other until neither has anything to say.
 void exchange(rtmp_client_fsm& client, rtmp_session_fsm& server) {
     while (client.has_output() || server.has_output()) {
@@ -405,4 +470,50 @@ TEST(rtmp_client_fsm, plays_and_ends_regularly_with_the_stream) {
     server.status("status", "NetStream.Play.UnpublishNotify", "the stream ended");
     exchange(client, server);
     EXPECT_TRUE(std::get<rtmp_client_ended>(client.next_event().value()).regular);
+}
+
+TEST(rtmp_client_fsm, shows_no_key_and_nothing_but_text_of_a_hostile_server) {
+    rtmp_client_fsm client(
+        rtmp_role::publish, parse_rtmp_url("rtmp://h/live/s3cr3t?token=abc%2Fdef").value()
+    );
+    rtmp_session_fsm server({}, start);
+    client.start();
+    exchange(client, server);
+    server.refuse(
+        "NetStream.Publish.Denied",
+        "s3cr3t?token=abc%2Fdef s3cr3t abc/def \n\xff" + std::string(10'000, 'x')
+    );
+    exchange(client, server);
+    const auto reason = std::get<rtmp_client_ended>(client.next_event().value()).reason;
+    EXPECT_EQ(reason.find("s3cr3t"), std::string::npos) << reason;
+    EXPECT_EQ(reason.find("abc"), std::string::npos) << reason;
+    EXPECT_EQ(reason.find('\n'), std::string::npos);
+    EXPECT_EQ(reason.find('\xff'), std::string::npos);
+    EXPECT_LT(reason.size(), 300u);
+    EXPECT_NE(reason.find("NetStream.Publish.Denied: … … "), std::string::npos) << reason;
+}
+
+TEST(rtmp_client_fsm, ends_with_a_server_that_asks_and_takes_no_reply) {
+    rtmp_client_fsm client(rtmp_role::publish, parse_rtmp_url("rtmp://h/live/cam").value());
+    rtmp_session_fsm server({}, start);
+    client.start();
+    exchange(client, server);
+    server.accept_publish(start);
+    exchange(client, server);
+    ASSERT_TRUE(client.next_event());
+    rtmp_message ping;
+    ping.type = rtmp_type::user_control;
+    ping.chunk_stream = 2;
+    ping.payload = bytes::copy_of(raw{0, 6, 0, 0, 0, 1});
+    raw wire;
+    for (int i = 0; i < 1000; ++i)
+        rtmp_chunk_writer(rtmp_our_chunk_size).append(wire, ping);
+    bool ended = false;
+    for (int i = 0; i < 1000 && !ended; ++i) {
+        client.receive(wire);
+        if (auto event = client.next_event())
+            ended = std::holds_alternative<rtmp_client_ended>(*event);
+    }
+    EXPECT_TRUE(ended);
+    EXPECT_LT(client.take_output().size(), 1u << 21);
 }
