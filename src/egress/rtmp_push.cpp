@@ -5,6 +5,7 @@
 #include "http/stream.hpp"
 #include "ingest/rtmp_client_fsm.hpp"
 #include "ingest/rtmp_session_fsm.hpp"
+#include "ingest/rtmp_write.hpp"
 
 #include <algorithm>
 
@@ -17,6 +18,8 @@ constexpr duration look_again = std::chrono::milliseconds(200); // for a feed th
 constexpr duration wake = std::chrono::seconds(1);
 constexpr duration linger = std::chrono::seconds(1);
 constexpr duration steady_after = std::chrono::seconds(30); // a push that held so long starts anew
+// Servers answer a publisher with a few short commands.
+constexpr ingest::rtmp_chunk_limits server_limits{64u << 10, 16, 64u << 10};
 
 } // namespace
 
@@ -44,12 +47,26 @@ outcome<void> check_push_url(const std::string& url) {
 }
 
 struct rtmp_push::state {
+    explicit state(asio::any_io_executor executor) : changed(executor) {}
+
+    // No other channel may be sent to this target.
+    bool is_ours(const std::shared_ptr<channel_feed>& feed) const {
+        return feed && !feed->ended() && (!options.source || feed->source() == options.source);
+    }
+
+    // Nothing more is to be begun.
+    bool over() const {
+        return stopped || finishing || (options.source && options.source->closed());
+    }
+
     std::string url, name;
     find_feed find;
     rtmp_push_options options;
     logger log;
     rtmp_push_status status;
     bool stopped = false;
+    bool finishing = false;
+    notifier changed; // ends pauses
 };
 
 namespace {
@@ -57,7 +74,7 @@ namespace {
 // One connection to the server.
 struct push_link {
     push_link(http::stream s, ingest::rtmp_url url, duration stall)
-        : stream(std::move(s)), machine(ingest::rtmp_role::publish, std::move(url)),
+        : stream(std::move(s)), machine(ingest::rtmp_role::publish, std::move(url), server_limits),
           stall_limit(stall) {}
 
     http::stream stream;
@@ -141,12 +158,7 @@ struct push_link {
         }
         if (gather.size() == 0)
             co_return error_code{};
-        std::vector<asio::const_buffer> buffers;
-        for (auto part : gather.parts())
-            buffers.emplace_back(part.data(), part.size());
-        stream.expires_after(stall_limit);
-        auto failed = co_await stream.write(buffers);
-        stream.expires_after(duration::max());
+        auto failed = co_await ingest::write_in_pieces(stream, gather, stall_limit);
         if (!failed)
             bytes += gather.size();
         co_return failed;
@@ -163,7 +175,7 @@ rtmp_push::rtmp_push(
     rtmp_push_options options,
     logger log
 )
-    : state_(std::make_shared<state>()), tasks_(executor, log) {
+    : state_(std::make_shared<state>(executor)), tasks_(executor, log) {
     state_->url = std::move(url);
     state_->name = std::move(name);
     state_->find = std::move(find);
@@ -189,6 +201,13 @@ void rtmp_push::stop() {
     tasks_.close();
 }
 
+awaitable<void> rtmp_push::finish(duration limit) {
+    state_->finishing = true;
+    state_->changed.notify_all();
+    co_await tasks_.join(limit);
+    stop();
+}
+
 rtmp_push_status rtmp_push::status() const {
     return state_->status;
 }
@@ -196,19 +215,17 @@ rtmp_push_status rtmp_push::status() const {
 awaitable<void> rtmp_push::run(std::shared_ptr<state> self) {
     auto& status = self->status;
     const auto& options = self->options;
-    asio::steady_timer pause(co_await asio::this_coro::executor);
     auto backoff = options.backoff_first;
-    while (!self->stopped) {
+    while (!self->over()) {
+        status.state = push_state::waiting_for_feed;
         auto feed = co_await self->find(self->name);
-        if (!feed || feed->ended()) {
-            status.state = push_state::waiting_for_feed;
-            pause.expires_after(look_again);
-            co_await pause.async_wait(as_tuple);
+        if (!self->is_ours(feed)) {
+            co_await self->changed.wait_until(steady_clock::now() + look_again);
             continue;
         }
         const auto began = steady_clock::now();
-        status.state = push_state::connecting;
-        auto reason = co_await publish_once(self, feed);
+        auto reason = co_await publish_from(self, feed);
+        status.watching = false;
         if (self->stopped)
             co_return;
         if (feed->ended())
@@ -220,20 +237,39 @@ awaitable<void> rtmp_push::run(std::shared_ptr<state> self) {
         ++status.reconnects;
         if (steady_clock::now() - began > steady_after)
             backoff = options.backoff_first;
-        pause.expires_after(backoff);
-        co_await pause.async_wait(as_tuple);
+        const auto again = steady_clock::now() + backoff;
+        while (!self->over() && steady_clock::now() < again)
+            co_await self->changed.wait_until(again);
         backoff = std::min(backoff * 2, options.backoff_last);
     }
+    status.state = push_state::ended;
+}
+
+// Servers drop a publisher that sends nothing, so it waits for the first keyframe before it
+// connects.
+awaitable<std::string>
+rtmp_push::publish_from(std::shared_ptr<state> self, std::shared_ptr<channel_feed> feed) {
+    std::shared_ptr<feed_subscription> waiting = feed->subscribe(feed_audio::aac);
+    self->status.watching = true;
+    for (;;) {
+        const auto step = waiting->next();
+        if (step.unit)
+            break;
+        if (waiting->ended() || self->stopped)
+            co_return "the stream ended";
+        co_await waiting->wait_until(steady_clock::now() + wake);
+    }
+    self->status.state = push_state::connecting;
+    co_return co_await publish_once(self, feed, waiting);
 }
 
 namespace {
 
 awaitable<std::string> write_units(
     std::shared_ptr<push_link> link,
-    std::shared_ptr<channel_feed> feed,
+    std::shared_ptr<feed_subscription> viewing,
     rtmp_push_status* status // of the push's shared state, which outlives this
 ) {
-    auto viewing = feed->subscribe(feed_audio::aac);
     rtmp_units units(rtmp_times::from_zero);
     const auto dropped_before = status->dropped_units;
     for (;;) {
@@ -266,8 +302,11 @@ awaitable<std::string> write_units(
 
 } // namespace
 
-awaitable<std::string>
-rtmp_push::publish_once(std::shared_ptr<state> self, std::shared_ptr<channel_feed> feed) {
+awaitable<std::string> rtmp_push::publish_once(
+    std::shared_ptr<state> self,
+    std::shared_ptr<channel_feed> feed,
+    std::shared_ptr<feed_subscription> waiting
+) {
     using namespace asio::experimental::awaitable_operators;
     const auto& options = self->options;
     auto target = ingest::parse_rtmp_url(self->url);
@@ -277,8 +316,12 @@ rtmp_push::publish_once(std::shared_ptr<state> self, std::shared_ptr<channel_fee
         co_return "rtmps:// is not enabled";
     // Named first: g++ 12 destroys a conditional's temporary twice when the expression awaits.
     auto tls = target->secure ? options.tls : nullptr;
-    auto connected =
-        co_await http::stream::connect(target->host, target->port, tls, options.connect_limit);
+    auto connected = co_await http::stream::connect(
+        target->host, target->port, tls, options.connect_limit, options.allowed
+    );
+    if (!connected && connected.error() == errc::unauthorized)
+        co_return "cannot connect: the name means a host of this machine or of a private network "
+                  "now, which is not allowed";
     if (!connected)
         co_return "cannot connect: " + connected.error().message();
     auto link =
@@ -290,7 +333,10 @@ rtmp_push::publish_once(std::shared_ptr<state> self, std::shared_ptr<channel_fee
         co_return *greeted;
     self->status.state = push_state::publishing;
     self->log.info("push to {}: publishing", self->status.target);
-    auto either = co_await (write_units(link, feed, &self->status) || link->listen());
+    // From the newest keyframe on: what came while we connected would only add delay.
+    std::shared_ptr<feed_subscription> viewing = feed->subscribe(feed_audio::aac);
+    waiting.reset();
+    auto either = co_await (write_units(link, std::move(viewing), &self->status) || link->listen());
     if (either.index() == 1)
         co_return std::get<1>(std::move(either));
     auto reason = std::get<0>(std::move(either));
