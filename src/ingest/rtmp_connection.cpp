@@ -3,6 +3,7 @@
 #include "base/deadline.hpp"
 #include "base/ids.hpp"
 #include "ingest/rtmp_publisher.hpp"
+#include "ingest/rtmp_write.hpp"
 
 #include <algorithm>
 #include <netinet/tcp.h>
@@ -135,11 +136,26 @@ awaitable<void> rtmp_connection::serve() {
     stream_.close();
 }
 
-void rtmp_connection::cut(std::string reason) {
+void rtmp_connection::cut(kick_cause cause, std::string reason) {
     if (cut_reason_)
         return;
+    cut_cause_ = cause;
     cut_reason_ = std::move(reason);
     stream_.cancel();
+}
+
+// Encoders show the text of an error; the code tells them whether to come back: a taken name is no
+// reason to.
+void rtmp_connection::tell_cut() {
+    switch (cut_cause_) {
+    case kick_cause::replaced:
+        return fsm_.refuse("NetStream.Publish.BadName", *cut_reason_);
+    case kick_cause::stopped:
+        fsm_.status("status", "NetStream.Unpublish.Success", *cut_reason_);
+        return fsm_.refuse("NetConnection.Connect.Closed", *cut_reason_);
+    case kick_cause::bad_media:
+        return fsm_.refuse("NetStream.Failed", *cut_reason_);
+    }
 }
 
 std::string rtmp_connection::describe() const {
@@ -166,10 +182,10 @@ awaitable<void> rtmp_connection::serve_publisher() {
     request.remote = request_.remote;
     request.session_id = request_.session_id;
     auto executor = stream_.executor();
-    kick on_kick = [weak = weak_from_this(), executor](std::string reason) {
-        asio::dispatch(executor, [weak, reason = std::move(reason)]() mutable {
+    kick on_kick = [weak = weak_from_this(), executor](kick_cause cause, std::string reason) {
+        asio::dispatch(executor, [weak, cause, reason = std::move(reason)]() mutable {
             if (auto self = weak.lock())
-                self->cut(std::move(reason));
+                self->cut(cause, std::move(reason));
         });
     };
     std::optional<outcome<std::shared_ptr<unit_sink>>> answer;
@@ -205,7 +221,7 @@ awaitable<void> rtmp_connection::serve_publisher() {
         check,
         [weak = weak_from_this()](std::string text) {
             if (auto self = weak.lock())
-                self->cut(std::move(text));
+                self->cut(kick_cause::bad_media, std::move(text));
         },
         log_
     );
@@ -249,7 +265,7 @@ awaitable<std::string> rtmp_connection::publish_until_end(std::shared_ptr<rtmp_p
         if (!failed && !cut_reason_)
             failed = co_await receive_some(std::min(fsm_.deadline(), role->deadline()));
         if (cut_reason_) {
-            fsm_.refuse("NetStream.Publish.BadName", *cut_reason_);
+            tell_cut();
             co_return *cut_reason_;
         }
         if (failed == errc::timed_out && !writing_) {
@@ -338,14 +354,8 @@ awaitable<error_code> rtmp_connection::send(std::vector<rtmp_message> messages) 
     }
     if (gather.size() == 0)
         co_return error_code{};
-    std::vector<asio::const_buffer> buffers;
-    buffers.reserve(gather.parts().size());
-    for (auto part : gather.parts())
-        buffers.emplace_back(part.data(), part.size());
-    stream_.expires_after(given_->options.stall_limit);
     writing_ = true;
-    auto failed = co_await stream_.write(buffers);
-    stream_.expires_after(duration::max());
+    auto failed = co_await write_in_pieces(stream_, gather, given_->options.stall_limit);
     if (failed)
         co_return failed == errc::timed_out ? make_error_code(errc::lagged) : failed;
     writing_ = false;

@@ -54,7 +54,7 @@ class rtmp_connection final : public rtmp_viewer,
     // Publishes or plays until the end, then closes.
     awaitable<void> serve();
     // Ends it; the client is told `reason` where the protocol allows.
-    void cut(std::string reason);
+    void cut(kick_cause cause, std::string reason);
 
     // --- rtmp_viewer ---
     const play_request& request() const override { return request_; }
@@ -72,6 +72,7 @@ class rtmp_connection final : public rtmp_viewer,
     awaitable<std::string> read_player();
     // The next bytes of the peer, given to the machine, at most until `until`.
     awaitable<error_code> receive_some(time_point until);
+    void tell_cut();
     awaitable<void> close_politely();
     std::string describe() const;
 
@@ -86,6 +87,7 @@ class rtmp_connection final : public rtmp_viewer,
     play_request request_;
     bool wants_publish_ = false;
     std::optional<std::string> cut_reason_;
+    kick_cause cut_cause_ = kick_cause::stopped;
     bool writing_ = false;
     logger log_;
 };

@@ -195,7 +195,7 @@ rtmp_server::impl::stop_part(std::shared_ptr<impl> self, std::size_t index, dura
     }
     const auto connections = here.connections; // cut() may end one at once
     for (const auto& connection : connections)
-        connection->cut("the server is stopping");
+        connection->cut(kick_cause::stopped, "the server is stopping");
     if (drain > duration::zero())
         co_await here.tasks.join(drain);
     here.tasks.close();

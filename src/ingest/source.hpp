@@ -34,9 +34,16 @@ class unit_sink {
     virtual void ended(const std::string& reason) = 0;
 };
 
+// Why the live side ends a publisher; protocols have codes for it.
+enum class kick_cause {
+    replaced, // a newer publisher took the name
+    stopped,  // by the API, or the gateway ends
+    bad_media // its media can't be carried
+};
+
 // Called by the live side to end the publisher; `reason` reaches the client where its protocol can
 // carry a text.
-using kick = std::function<void(std::string reason)>;
+using kick = std::function<void(kick_cause cause, std::string reason)>;
 
 // Decides over a publisher. The failure's detail goes to the client and the log.
 using admit_publisher =

@@ -289,7 +289,7 @@ time_point job::last_input() const {
 
 awaitable<void> job::watch() {
     auto self = shared_from_this();
-    while (!end_) {
+    while (!end_ && !closing_) {
         const auto next =
             std::min(output_watch_.next_check(), steady_clock::now() + event_watch_.interval());
         co_await changed_.wait_until(next);

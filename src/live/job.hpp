@@ -29,6 +29,8 @@ namespace rivulet::live {
 struct job_timing {
     duration selection_budget = std::chrono::seconds(2); // -aiProcessingRetryTimeout
     duration capacity_pause = std::chrono::milliseconds(250);
+    // Between searches for an orchestrator while nobody takes the job; doubled each time.
+    duration retry_first = std::chrono::seconds(1), retry_last = std::chrono::seconds(10);
     duration output_silence = output_watchdog::default_limit; // -liveOutSegmentTimeout
     duration event_silence = event_watchdog::default_limit;
     duration keepalive = control_fsm::keepalive_interval;

@@ -12,6 +12,8 @@ std::string_view to_string(job_end_cause cause) {
         return "replaced";
     case job_end_cause::no_orchestrator:
         return "no_orchestrator";
+    case job_end_cause::bad_media:
+        return "bad_media";
     case job_end_cause::bad_request:
         return "bad_request";
     case job_end_cause::orchestrator_slow:

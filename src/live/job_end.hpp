@@ -11,6 +11,7 @@ enum class job_end_cause {
     stopped,                  // by the API
     replaced,                 // a newer publisher took the name
     no_orchestrator,          // nobody took the job
+    bad_media,                // what the publisher sends can't be carried
     bad_request,              // an orchestrator says that the parameters can't work
     orchestrator_slow,        // a fourth segment began while three were unfinished
     input_channel_gone,       // publishing answered 404
@@ -34,6 +35,7 @@ constexpr bool calls_for_swap(job_end_cause cause) {
     case job_end_cause::stopped:
     case job_end_cause::replaced:
     case job_end_cause::no_orchestrator:
+    case job_end_cause::bad_media:
     case job_end_cause::bad_request:
         return false;
     default:

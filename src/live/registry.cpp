@@ -1,10 +1,9 @@
 #include "live/registry.hpp"
 
 #include "base/deadline.hpp"
+#include "base/resolve.hpp"
 #include "live/on_shard.hpp"
 
-#include <boost/asio/experimental/awaitable_operators.hpp>
-#include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/use_future.hpp>
 #include <fmt/core.h>
 
@@ -16,15 +15,14 @@
 namespace rivulet::live {
 namespace {
 
-awaitable<result<std::vector<std::string>>> resolve(std::string host, std::uint16_t port) {
-    tcp::resolver resolver(co_await asio::this_coro::executor);
-    auto [ec, found] = co_await resolver.async_resolve(host, std::to_string(port), as_tuple);
-    if (ec)
-        co_return ec;
-    std::vector<std::string> addresses;
-    for (const auto& entry : found)
-        addresses.push_back(entry.endpoint().address().to_string());
-    co_return addresses;
+// A name may mean another address when a push connects, so every connection is asked for again.
+egress::rtmp_push_options push_options(const registry_options& options) {
+    auto push = options.push;
+    if (!options.private_rtmp_output)
+        push.allowed = [](const asio::ip::address& address) {
+            return !is_private_address(address);
+        };
+    return push;
 }
 
 } // namespace
@@ -68,8 +66,8 @@ registry::registry(
     registry_options options,
     logger log
 )
-    : shards_(shards), options_(std::move(options)), log_(std::move(log)),
-      jobs_(std::move(jobs)), services_{channels, feeds, jobs_, options_.segments, options_.push} {
+    : shards_(shards), options_(std::move(options)), log_(std::move(log)), jobs_(std::move(jobs)),
+      services_{channels, feeds, jobs_, options_.segments, push_options(options_)} {
     for (std::size_t i = 0; i < shards_.size(); ++i)
         parts_.push_back(std::make_unique<part>(shards_.at(i), log_));
 }
@@ -90,7 +88,8 @@ awaitable<outcome<void>> registry::check_rtmp_output(const rtmp_target& target) 
     );
     if (is_private_host(target.host))
         co_return refused;
-    auto found = co_await with_deadline(resolve(target.host, target.port), options_.resolve_limit);
+    auto found =
+        co_await resolve(target.host, target.port, steady_clock::now() + options_.resolve_limit);
     if (!found)
         co_return failure(
             found.error(),
@@ -98,8 +97,8 @@ awaitable<outcome<void>> registry::check_rtmp_output(const rtmp_target& target) 
                 "rtmpOutput: {} can't be resolved: {}", target.host, found.error().message()
             )
         );
-    for (const auto& address : *found)
-        if (is_private_host(address))
+    for (const auto& endpoint : *found)
+        if (is_private_address(endpoint.address()))
             co_return refused;
     co_return outcome<void>();
 }
@@ -235,7 +234,7 @@ awaitable<std::vector<stream_snapshot>> registry::list() {
         auto collect = [&part = *each, &all] {
             for (const auto& [name, one] : part.streams)
                 if (one->has_publisher())
-                    all.push_back(one->snapshot());
+                    all.push_back(one->snapshot(stream::detail::list_entry));
             return true;
         };
         co_await on_shard(each->context, std::move(collect));

@@ -1,9 +1,11 @@
 #include "live/stream.hpp"
 
 #include "base/ids.hpp"
+#include "ingest/peer_text.hpp"
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <chrono>
 
 namespace rivulet::live {
@@ -11,6 +13,8 @@ namespace {
 
 constexpr std::string_view mime = "video/MP2T";
 constexpr std::int64_t pts_mask = (std::int64_t{1} << 33) - 1;
+constexpr duration push_goodbye = std::chrono::seconds(2); // for the rest and unpublish
+constexpr std::size_t detail_bytes = 500;
 
 std::int64_t unix_ms() {
     const auto now = std::chrono::system_clock::now().time_since_epoch();
@@ -23,6 +27,17 @@ double seconds(duration d) {
 
 double milliseconds(duration d) {
     return seconds(d) * 1000;
+}
+
+ingest::kick_cause kick_cause_of(job_end_cause cause) {
+    switch (cause) {
+    case job_end_cause::replaced:
+        return ingest::kick_cause::replaced;
+    case job_end_cause::bad_media:
+        return ingest::kick_cause::bad_media;
+    default:
+        return ingest::kick_cause::stopped;
+    }
 }
 
 // `feeds` outlives every push; the name is looked up on its home shard, where the push runs.
@@ -45,9 +60,11 @@ stream::stream(
 )
     : executor_(executor), services_(services), tasks_(tasks), params_(std::move(params)),
       request_(std::move(request)), kick_(std::move(kick)), on_over_(std::move(over)),
-      gone_(std::move(gone)), request_id_(random_hex(4)), segmenter_(services.segments),
+      gone_(std::move(gone)), request_id_(random_hex(4)), retry_(executor),
+      segmenter_(services.segments),
       output_meter_([this](auto pts) { latency_.out(pts, steady_clock::now()); }),
-      started_(steady_clock::now()), started_ms_(unix_ms()) {
+      retry_pause_(services.jobs.timing.retry_first), started_(steady_clock::now()),
+      started_ms_(unix_ms()) {
     if (params_.stream_id.empty())
         params_.stream_id = random_hex(8);
     log_ = logger(fmt::format("stream {} ({})", params_.name, params_.stream_id));
@@ -66,6 +83,9 @@ outcome<void> stream::open() {
             services_.channels.remove(params_.name);
         return failure(output.error(), "no room for another stream's channels");
     }
+    // A publisher that pauses for long, or an orchestrator, must not cost the stream its channels.
+    (*source)->keep();
+    (*output)->keep();
     source_.emplace(*source);
     output_.emplace(*output);
     log_.info(
@@ -79,12 +99,14 @@ outcome<void> stream::open() {
         auto find = [feeds = &services_.feeds](std::string name) {
             return find_in(*feeds, std::move(name));
         };
+        auto options = services_.push;
+        options.source = output_->target();
         push_ = std::make_unique<egress::rtmp_push>(
             executor_,
             params_.rtmp_output->url,
             output_name,
             std::move(find),
-            services_.push,
+            std::move(options),
             log_.with("rtmpOutput")
         );
     }
@@ -97,13 +119,27 @@ void stream::format_changed(const media::stream_format& format) {
     if (over_)
         return;
     in_.format = format;
-    const auto ec = muxer_.set_format(format);
-    muxer_ready_ = !ec;
-    if (ec) {
-        report("the publisher's format can't be carried: " + ec.message());
-        return;
+    auto ec = muxer_.set_format(format);
+    sound_refused_ = false;
+    if (ec && format.audio) {
+        const auto why = ec;
+        if (format.video) {
+            auto without_sound = format;
+            without_sound.audio.reset();
+            ec = muxer_.set_format(without_sound);
+        }
+        sound_refused_ = !ec || !format.video;
+        if (sound_refused_)
+            report(fmt::format(
+                "sound can't be carried: {}; the video goes on without it, publish AAC-LC to have "
+                "it",
+                why.message()
+            ));
     }
-    if (format.video && !job_ && !job_failed_)
+    muxer_ready_ = !ec;
+    if (ec && format.video)
+        return cut(job_end_cause::bad_media, "the video can't be carried: " + ec.message());
+    if (format.video && !job_ && !job_failed_ && !searching_again_)
         start_job();
 }
 
@@ -129,7 +165,7 @@ void stream::unit(media::access_unit unit) {
     } else {
         ++in_.audio_frames;
     }
-    if (!muxer_ready_) {
+    if (!muxer_ready_ || (sound_refused_ && unit.kind == media::track_kind::audio)) {
         ++in_.unusable_frames;
         return;
     }
@@ -201,10 +237,12 @@ void stream::cut(job_end_cause cause, const std::string& reason) {
     if (over_) {
         if (job_)
             job_->hurry();
+        if (push_)
+            push_->stop();
         return;
     }
     finish(cause, reason, job::ending::at_once);
-    kick_(reason);
+    kick_(kick_cause_of(cause), reason);
 }
 
 // --- the job -------------------------------------------------------------------------------------
@@ -226,12 +264,17 @@ void stream::start_job() {
 }
 
 void stream::job_connected(const std::string&) {
-    if (!over_)
-        state_ = stream_state::connected;
+    if (over_)
+        return;
+    state_ = stream_state::connected;
+    state_detail_.clear();
+    end_cause_.clear();
+    retry_pause_ = services_.jobs.timing.retry_first;
 }
 
 void stream::job_output(trickle::subscriber_item item) {
-    if (over_ && output_->target()->closed())
+    // A job that failed may still have had an item under way.
+    if (!job_ || output_->target()->closed())
         return;
     const auto now = steady_clock::now();
     if (item.segment_begins) {
@@ -286,12 +329,23 @@ void stream::job_trouble(trouble kind, const std::string& text) {
 void stream::job_ended(const job_end& end) {
     if (over_)
         return;
-    state_ = stream_state::failed;
-    state_detail_ = end.text;
+    state_detail_ = ingest::peer_text(end.text, detail_bytes);
     end_cause_ = to_string(end.cause);
+    const bool is_new = errors_.add(end.text, unix_ms());
+    if (end.cause == job_end_cause::no_orchestrator) {
+        // It may be back, or have a place, in a moment: nobody has to publish again for it.
+        state_ = stream_state::starting;
+        searching_again_ = true;
+        if (is_new)
+            log_.warn("nobody took the job, asking again: {}", state_detail_);
+        const auto pause = retry_pause_;
+        retry_pause_ = std::min(retry_pause_ * 2, services_.jobs.timing.retry_last);
+        tasks_.spawn("search again", start_again(std::move(job_), pause));
+        return;
+    }
+    state_ = stream_state::failed;
     job_failed_ = true;
-    errors_.add(end.text, unix_ms());
-    log_.warn("the job ended ({}), the source can still be watched: {}", end_cause_, end.text);
+    log_.warn("the job ended ({}), the source can still be watched: {}", end_cause_, state_detail_);
     last_orchestrator_ = job_->status(steady_clock::now());
     last_runner_status_ = job_->runner_status();
     auto failed = std::move(job_);
@@ -302,6 +356,18 @@ void stream::job_ended(const job_end& end) {
 awaitable<void> stream::close_failed_job(std::shared_ptr<job> failed) {
     auto self = shared_from_this();
     co_await failed->close(job::ending::at_once);
+}
+
+awaitable<void> stream::start_again(std::shared_ptr<job> refused, duration pause) {
+    auto self = shared_from_this();
+    co_await refused->close(job::ending::at_once);
+    if (!over_) {
+        retry_.expires_after(pause);
+        co_await retry_.async_wait(as_tuple);
+    }
+    searching_again_ = false;
+    if (!over_)
+        start_job();
 }
 
 // --- the end -------------------------------------------------------------------------------------
@@ -315,9 +381,14 @@ void stream::finish(job_end_cause cause, const std::string& reason, job::ending 
     end_cause_ = to_string(cause);
     ended_ms_ = unix_ms();
     on_over_();
+    retry_.cancel();
     close_channel(*source_);
-    if (how == job::ending::at_once)
+    if (how == job::ending::at_once) {
+        // Before the channel's end: a newer publisher may push to the same address.
+        if (push_)
+            push_->stop();
         close_channel(*output_);
+    }
     log_.info(
         "ended after {:.1f} s: {}; {} frames in, {} out",
         seconds(steady_clock::now() - started_),
@@ -337,7 +408,9 @@ awaitable<void> stream::wind_up(job::ending how) {
     if (job_)
         co_await job_->close(how);
     close_channel(*output_);
-    // Players and the push read what is left in the channel; it lives as long as they do.
+    // Players read what is left in the channel; it lives as long as they do.
+    if (push_)
+        co_await push_->finish(push_goodbye);
     if (job_) {
         last_orchestrator_ = job_->status(steady_clock::now());
         last_runner_status_ = job_->runner_status();
@@ -367,13 +440,11 @@ void stream::report(const std::string& text) {
 }
 
 std::uint64_t stream::players_of(const std::string& channel) const {
-    for (const auto& feed : services_.feeds.live_here())
-        if (feed->name() == channel)
-            return feed->stats().subscribers;
-    return 0;
+    const auto feed = services_.feeds.peek(channel);
+    return feed ? feed->stats().subscribers : 0;
 }
 
-stream_snapshot stream::snapshot() const {
+stream_snapshot stream::snapshot(detail wanted) const {
     const auto now = steady_clock::now();
     stream_snapshot s;
     s.name = params_.name;
@@ -407,7 +478,7 @@ stream_snapshot stream::snapshot() const {
     if (push_) {
         const auto pushed = push_->status();
         // The push watches the output too, but is no player.
-        if (pushed.state == egress::push_state::publishing && s.output_players > 0)
+        if (pushed.watching && s.output_players > 0)
             --s.output_players;
         s.pushes.push_back(
             {pushed.target,
@@ -416,6 +487,8 @@ stream_snapshot stream::snapshot() const {
              pushed.reconnects}
         );
     }
+    if (wanted == detail::list_entry)
+        return s;
     s.first_error = errors_.first();
     s.last_errors.assign(errors_.newest().begin(), errors_.newest().end());
     s.runner_status = job_ ? job_->runner_status() : last_runner_status_;

@@ -66,7 +66,7 @@ class stream final : public ingest::unit_sink,
     // Opaque bytes for the control channel; kept for the next orchestrator too.
     void update(std::string body);
     // Ends the stream at once and tells the publisher: by the API, by a newer publisher, at
-    // shutdown.
+    // shutdown, for media that can't be carried.
     void cut(job_end_cause cause, const std::string& reason);
 
     // False once the publisher is gone; the rest of its media may still be under way.
@@ -76,7 +76,9 @@ class stream final : public ingest::unit_sink,
 
     const std::string& id() const { return params_.stream_id; }
 
-    stream_snapshot snapshot() const;
+    // `list_entry` leaves out what to_list_entry() does not show.
+    enum class detail { everything, list_entry };
+    stream_snapshot snapshot(detail wanted = detail::everything) const;
 
   private:
     void job_connected(const std::string& orchestrator) override;
@@ -92,6 +94,7 @@ class stream final : public ingest::unit_sink,
     void finish(job_end_cause cause, const std::string& reason, job::ending how);
     awaitable<void> wind_up(job::ending how);
     awaitable<void> close_failed_job(std::shared_ptr<job> failed);
+    awaitable<void> start_again(std::shared_ptr<job> refused, duration pause);
     void close_channel(trickle::channel_writer& writer);
     std::uint64_t players_of(const std::string& channel) const;
 
@@ -111,6 +114,7 @@ class stream final : public ingest::unit_sink,
     std::optional<trickle::channel_writer> source_, output_;
     std::shared_ptr<job> job_;
     std::unique_ptr<egress::rtmp_push> push_;
+    asio::steady_timer retry_; // until the next search for an orchestrator
     media::continuous_clock clock_;
     media::segmenter segmenter_;
     media::ts_muxer muxer_;
@@ -123,6 +127,9 @@ class stream final : public ingest::unit_sink,
     bool over_ = false;
     bool muxer_ready_ = false;
     bool job_failed_ = false;
+    bool searching_again_ = false; // nobody took the job yet; start_again() runs
+    duration retry_pause_;
+    bool sound_refused_ = false; // video goes on without it
     std::optional<bytes> cached_params_;
     std::uint64_t updates_ = 0;
     error_log errors_;

@@ -103,6 +103,10 @@ bool is_private_host(std::string_view host) {
     const auto address = ip::make_address(name, ec);
     if (ec)
         return looks_like_short_ipv4(name);
+    return is_private_address(address);
+}
+
+bool is_private_address(const asio::ip::address& address) {
     return address.is_v4() ? is_private(address.to_v4()) : is_private(address.to_v6());
 }
 

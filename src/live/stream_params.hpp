@@ -2,6 +2,7 @@
 // Pure: no network. Fails with invalid_argument and a text for the publisher.
 #pragma once
 
+#include "base/asio.hpp"
 #include "base/error.hpp"
 
 #include <boost/json/object.hpp>
@@ -45,5 +46,6 @@ outcome<rtmp_target> parse_rtmp_target(std::string_view url);
 // True for hosts that only this machine or its own network reaches: "localhost" and literals of the
 // loopback, private, link-local, multicast and unspecified ranges. A DNS name is not resolved here.
 bool is_private_host(std::string_view host);
+bool is_private_address(const asio::ip::address& address);
 
 } // namespace rivulet::live

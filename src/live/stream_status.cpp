@@ -132,7 +132,13 @@ std::string summary(const stream_snapshot& s) {
         return s.ingest.video_frames == 0 ? "The publisher is connected but has sent no video yet."
                                           : "Video arrives, but no keyframe yet.";
     case stream_state::starting:
-        return "Looking for an orchestrator that takes the job.";
+        return s.state_detail.empty()
+                   ? "Looking for an orchestrator that takes the job."
+                   : fmt::format(
+                         "No orchestrator has taken the job so far, they are asked again: {}. The "
+                         "source can be watched.",
+                         s.state_detail
+                     );
     case stream_state::connected:
         return fmt::format(
             "The orchestrator {} took the job; no processed video yet{}.",

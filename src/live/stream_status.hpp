@@ -61,7 +61,7 @@ struct push_status {
 struct stream_snapshot {
     std::string name, stream_id, request_id, pipeline;
     stream_state state = stream_state::waiting_for_media;
-    std::string state_detail; // why it failed or ended
+    std::string state_detail; // why it failed, ended or still looks for an orchestrator
     std::string end_cause;    // job_end_cause of the last job; empty while none ended
     std::int64_t started_ms = 0, ended_ms = 0;
     std::uint64_t updates = 0;

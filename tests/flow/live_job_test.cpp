@@ -258,9 +258,10 @@ TEST(live_job, an_unreachable_orchestrator_is_named_in_the_status_and_the_source
     live_rig rig({nobody});
     auto publisher = rig.publish("cam");
     publisher->start();
-    ASSERT_TRUE(eventually([&] { return rig.state("cam") == "failed"; }));
+    ASSERT_TRUE(eventually([&] { return cause(rig.status("cam")) != ""; }));
     const auto status = rig.status("cam");
     EXPECT_EQ(cause(status), "no_orchestrator");
+    EXPECT_EQ(status.at("gateway_status").at("state").as_string(), "starting");
     EXPECT_THAT(summary(status), HasSubstr(nobody));
     EXPECT_THAT(
         std::string(status.at("gateway_status").at("error").at("error_message").as_string()),
@@ -268,8 +269,91 @@ TEST(live_job, an_unreachable_orchestrator_is_named_in_the_status_and_the_source
     );
     EXPECT_EQ(publisher->kicked(), "");
     EXPECT_TRUE(rig.channel_exists("cam"));
-    EXPECT_FALSE(rig.channel_exists("cam-out"));
     EXPECT_EQ(rig.post("/live/video-to-video/cam/update", "{}").status, 200); // s10
+}
+
+TEST(live_job, an_orchestrator_that_comes_later_is_found_without_publishing_again) {
+    fake_orchestrator orchestrator;
+    std::atomic<int> asked{0};
+    orchestrator.answer_with([&asked](fake_orchestrator& self, const http::request&) {
+        if (++asked >= 4)
+            return self.take_job();
+        http::response no;
+        no.status = http::status::internal_server_error;
+        no.body = "out of order\n\xff";
+        return no;
+    });
+    orchestrator.echo();
+    live_rig rig({orchestrator.url()});
+    auto publisher = rig.publish("cam");
+    publisher->start();
+    ASSERT_TRUE(eventually([&] { return rig.state("cam") == "live"; }));
+    EXPECT_EQ(publisher->kicked(), "");
+    EXPECT_EQ(asked, 4);
+    EXPECT_EQ(cause(rig.status("cam")), "");
+    const auto error = std::string(
+        rig.status("cam").at("gateway_status").at("error").at("error_message").as_string()
+    );
+    EXPECT_THAT(error, HasSubstr("out of order"));
+}
+
+TEST(live_job, a_publisher_that_leaves_during_the_search_leaves_nothing) {
+    auto timing = quick_timing();
+    timing.retry_first = timing.retry_last = 30s;
+    live_rig rig({closed_port()}, timing);
+    auto publisher = rig.publish("cam");
+    publisher->start();
+    ASSERT_TRUE(eventually([&] { return cause(rig.status("cam")) == "no_orchestrator"; }));
+    publisher->leave();
+    EXPECT_TRUE(eventually([&] { return !rig.channel_exists("cam-out"); }, 2000ms));
+    EXPECT_EQ(rig.state("cam"), "ended");
+    const auto begun = steady_clock::now();
+    rig.streams().stop(5s);
+    EXPECT_LT(steady_clock::now() - begun, 2s);
+}
+
+TEST(live_job, sound_that_cannot_be_carried_does_not_cost_the_video) {
+    fake_orchestrator orchestrator;
+    orchestrator.echo();
+    live_rig rig({orchestrator.url()});
+    auto publisher = rig.publish("cam");
+    publisher->start();
+    ASSERT_TRUE(eventually([&] { return rig.state("cam") == "live"; }));
+    auto format = fake_publisher::format();
+    auto& audio = format.audio.emplace();
+    audio.type = media::codec::aac; // without its configuration
+    publisher->announce(format);
+    const auto segments = [&] {
+        return rig.status("cam").at("gateway_status").at("ingest").at("segments").to_number<int>();
+    };
+    const auto before = segments();
+    EXPECT_TRUE(eventually([&] { return segments() >= before + 2; }));
+    EXPECT_THAT(
+        boost::json::serialize(rig.status("cam").at("gateway_status").at("last_errors")),
+        HasSubstr("sound can't be carried: ")
+    );
+    EXPECT_EQ(publisher->kicked(), "");
+}
+
+TEST(live_job, video_that_cannot_be_carried_ends_the_stream_with_a_text) {
+    fake_orchestrator orchestrator;
+    live_rig rig({orchestrator.url()});
+    auto publisher = rig.publish("cam");
+    media::stream_format format;
+    format.video.emplace().type = media::codec::vp8;
+    publisher->announce(format);
+    EXPECT_THAT(publisher->kicked(), HasSubstr("the video can't be carried: "));
+    EXPECT_EQ(publisher->kick_cause(), ingest::kick_cause::bad_media);
+    EXPECT_TRUE(eventually([&] { return rig.state("cam") == "ended"; }));
+    EXPECT_EQ(cause(rig.status("cam")), "bad_media");
+}
+
+TEST(live_job, channels_of_a_stream_are_not_swept_while_it_is_quiet) {
+    fake_orchestrator orchestrator;
+    live_rig rig({orchestrator.url()});
+    auto publisher = rig.publish("cam");
+    EXPECT_TRUE(rig.channel_kept("cam"));
+    EXPECT_TRUE(rig.channel_kept("cam-out"));
 }
 
 TEST(live_conformance, s30_a_full_orchestrator_leads_to_the_next_one) {
@@ -312,7 +396,7 @@ TEST(live_job, an_answer_that_points_elsewhere_is_refused) {
     live_rig rig({orchestrator.url()});
     auto publisher = rig.publish("cam");
     publisher->start();
-    ASSERT_TRUE(eventually([&] { return rig.state("cam") == "failed"; }));
+    ASSERT_TRUE(eventually([&] { return cause(rig.status("cam")) == "no_orchestrator"; }));
     EXPECT_THAT(summary(rig.status("cam")), HasSubstr("another host"));
 }
 
@@ -486,6 +570,7 @@ TEST(live_conformance, s14_a_second_publisher_takes_over_and_the_first_one_is_to
     auto second = rig.publish("cam", {{"streamId", "two"}});
     second->start();
     EXPECT_EQ(first->kicked(), "replaced by a newer publisher");
+    EXPECT_EQ(first->kick_cause(), ingest::kick_cause::replaced);
     EXPECT_TRUE(eventually([&] { return !orchestrator.exists(job, "control"); }));
     EXPECT_TRUE(eventually([&] { return !orchestrator.exists(job, ""); }));
     EXPECT_TRUE(eventually([&] { return orchestrator.jobs().size() == 2; }));
@@ -553,6 +638,7 @@ TEST(live_job, stopping_the_gateway_tells_publisher_and_orchestrator) {
     ASSERT_TRUE(eventually([&] { return rig.state("cam") == "connected"; }));
     rig.streams().stop(3s);
     EXPECT_EQ(publisher->kicked(), "the gateway is stopping");
+    EXPECT_EQ(publisher->kick_cause(), ingest::kick_cause::stopped);
     EXPECT_FALSE(orchestrator.exists(job, ""));
     EXPECT_FALSE(orchestrator.exists(job, "control"));
     EXPECT_THROW(rig.publish("other"), std::runtime_error);

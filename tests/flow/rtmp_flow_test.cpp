@@ -231,6 +231,65 @@ TEST(rtmp_flow, the_newer_publisher_of_a_name_takes_over_and_the_older_is_told) 
     finished(player);
 }
 
+TEST(rtmp_flow, a_publisher_that_is_cut_gets_the_code_of_the_cause) {
+    const std::vector<std::pair<ingest::kick_cause, std::string>> rows{
+        {ingest::kick_cause::replaced, "NetStream.Publish.BadName: why"},
+        {ingest::kick_cause::stopped, "NetConnection.Connect.Closed: why"},
+        {ingest::kick_cause::bad_media, "NetStream.Failed: why"}};
+    rtmp_rig rig;
+    rtmp_publish_options forever;
+    forever.loop = true;
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+        auto publisher = publish(rig, "live/cam", sample("av.flv"), forever);
+        ASSERT_TRUE(soon([&] {
+            const auto all = rig.publishers();
+            return all.size() == i + 1 && !all.back().units.empty();
+        }));
+        rig.kick("cam", "why", rows[i].first);
+        const auto end = finished(publisher, 4s);
+        ASSERT_FALSE(end);
+        EXPECT_EQ(end.error().detail, rows[i].second);
+        ASSERT_TRUE(soon([&] { return rig.publishers().back().ended; }));
+    }
+}
+
+TEST(rtmp_flow, takes_h264_and_aac_in_their_enhanced_form) {
+    const auto tags = sample("bframes.flv");
+    auto modern = *tags;
+    for (auto& tag : modern) {
+        const auto body = tag.body.view();
+        std::vector<std::uint8_t> made;
+        std::string fourcc;
+        std::size_t skip = 0;
+        if (tag.type == flv_tag_type::video) {
+            const auto header = media::parse_flv_video(body).value();
+            const bool config = header.packet == media::flv_packet::sequence_header;
+            made = {static_cast<std::uint8_t>(0x80 | (body[0] & 0x70) | (config ? 0 : 1))};
+            fourcc = "avc1";
+            skip = config ? 5 : 2; // coded frames keep their composition time
+        } else if (tag.type == flv_tag_type::audio) {
+            made = {static_cast<std::uint8_t>(0x90 | body[1])};
+            fourcc = "mp4a";
+            skip = 2;
+        } else {
+            continue;
+        }
+        made.insert(made.end(), fourcc.begin(), fourcc.end());
+        made.insert(made.end(), body.begin() + static_cast<long>(skip), body.end());
+        tag.body = bytes::copy_of(made);
+    }
+    rtmp_rig rig;
+    auto into = std::make_shared<heard>();
+    auto player = play(rig, "live/cam", into);
+    auto publisher = publish(rig, "live/cam", std::make_shared<const std::vector<flv_tag>>(modern));
+    ASSERT_TRUE(finished(publisher));
+    ASSERT_TRUE(finished(player));
+    EXPECT_EQ(
+        slices(frames(into->copy(), flv_tag_type::video)),
+        slices(frames(*tags, flv_tag_type::video))
+    );
+}
+
 TEST(rtmp_flow, a_refusal_reaches_the_client_as_text) {
     rtmp_rig rig;
     auto full = publish(rig, "live/full", sample("av.flv"));
@@ -428,8 +487,8 @@ TEST(rtmp_flow, one_address_cannot_take_all_connections) {
 
 namespace {
 
-// A player that never reads, with a small window.
-void start_deaf_player(tcp::socket& socket, std::uint16_t port, const std::string& name) {
+// A player with a small window that reads nothing by itself.
+void start_slow_player(tcp::socket& socket, std::uint16_t port, const std::string& name) {
     ingest::rtmp_chunk_writer writer;
     socket.open(tcp::v4());
     socket.set_option(asio::socket_base::receive_buffer_size(4096));
@@ -472,7 +531,7 @@ TEST(rtmp_flow, a_player_that_takes_nothing_is_cut_and_slows_nobody) {
     auto player = play(rig, "live/cam-out", into);
     asio::io_context io;
     tcp::socket deaf(io);
-    start_deaf_player(deaf, rig.port(), "cam-out");
+    start_slow_player(deaf, rig.port(), "cam-out");
     ASSERT_TRUE(soon([&] { return rig.server().stats().players == 2; }));
     const auto begun = steady_clock::now();
     std::size_t written = 0;
@@ -493,6 +552,35 @@ TEST(rtmp_flow, a_player_that_takes_nothing_is_cut_and_slows_nobody) {
     )) << written;
     injected->close();
     EXPECT_TRUE(finished(player));
+}
+
+TEST(rtmp_flow, a_player_on_a_slow_line_that_goes_on_taking_data_is_not_cut) {
+    auto options = rtmp_rig::fast_options();
+    options.stall_limit = 500ms;
+    rtmp_rig rig(options);
+    const auto recording = units_of("video_only.flv");
+    auto injected = rig.inject("cam-out", recording.format);
+    asio::io_context io;
+    tcp::socket slow(io);
+    start_slow_player(slow, rig.port(), "cam-out");
+    ASSERT_TRUE(soon([&] { return rig.play_stats().served == 1; }));
+    ASSERT_TRUE(recording.units.front().keyframe);
+    for (std::size_t i = 0; i < 3; ++i)
+        injected->write(padded(recording.units[i], 1'000'000));
+    // About a megabyte per second: the frame takes far longer than the limit.
+    std::vector<char> sink(10'000);
+    std::size_t taken = 0;
+    slow.non_blocking(true);
+    const auto until = steady_clock::now() + 12s;
+    while (taken < 2'000'000 && steady_clock::now() < until) {
+        error_code ec;
+        taken += slow.read_some(asio::buffer(sink), ec);
+        if (ec && ec != asio::error::would_block)
+            break;
+        std::this_thread::sleep_for(6ms);
+    }
+    EXPECT_GE(taken, 2'000'000u);
+    EXPECT_EQ(rig.play_stats().cut_slow, 0u);
 }
 
 TEST(rtmp_flow, players_of_a_channel_with_opus_hear_aac) {
@@ -607,6 +695,118 @@ TEST(rtmp_flow, a_push_goes_over_tls_and_checks_the_certificate) {
         strict.reset();
         trusting.reset();
     });
+}
+
+namespace {
+
+// A push on the home shard of its name.
+class pushing {
+  public:
+    pushing(rtmp_rig& rig, std::string target, std::string name, egress::rtmp_push_options options)
+        : home_(rig.all_shards().of(name)) {
+        at_home([&] {
+            push_ = std::make_unique<egress::rtmp_push>(
+                home_.get_executor(), target, name, rig.feeds().finder(), options, logger("push")
+            );
+        });
+    }
+
+    ~pushing() {
+        at_home([&] { push_.reset(); });
+    }
+
+    egress::rtmp_push_status status() {
+        egress::rtmp_push_status now;
+        at_home([&] { now = push_->status(); });
+        return now;
+    }
+
+    std::future<void> finish(duration limit) {
+        auto done = std::make_shared<std::promise<void>>();
+        auto work = push_->finish(limit);
+        asio::co_spawn(home_, std::move(work), [done](std::exception_ptr) { done->set_value(); });
+        return done->get_future();
+    }
+
+  private:
+    void at_home(std::function<void()> work) {
+        std::packaged_task<void()> task(std::move(work));
+        auto done = task.get_future();
+        asio::post(home_, [&task] { task(); });
+        done.get();
+    }
+
+    asio::io_context& home_;
+    std::unique_ptr<egress::rtmp_push> push_;
+};
+
+trickle::channel_ptr channel_of(rtmp_rig& rig, const std::string& name) {
+    std::promise<trickle::channel_ptr> found;
+    asio::post(rig.all_shards().of(name), [&] {
+        found.set_value(rig.feeds().find(name)->source());
+    });
+    return found.get_future().get();
+}
+
+} // namespace
+
+TEST(rtmp_flow, a_push_connects_when_it_has_a_keyframe_to_send) {
+    rtmp_rig rig, away;
+    const auto recording = units_of("video_only.flv");
+    auto injected = rig.inject("cam-out", recording.format);
+    pushing push(rig, away.url("app/copy"), "cam-out", {});
+    std::this_thread::sleep_for(600ms);
+    EXPECT_EQ(away.server().stats().accepted, 0u);
+    EXPECT_EQ(push.status().state, egress::push_state::waiting_for_feed);
+    for (std::size_t i = 0; i < 10; ++i)
+        injected->write(recording.units[i]);
+    EXPECT_TRUE(soon([&] { return away.server().stats().publishers == 1; }));
+    EXPECT_EQ(push.status().reconnects, 0u);
+}
+
+TEST(rtmp_flow, a_push_of_one_channel_sends_the_rest_says_goodbye_and_leaves_the_name_to_others) {
+    rtmp_rig rig, away;
+    const auto recording = units_of("video_only.flv");
+    auto injected = rig.inject("cam-out", recording.format);
+    egress::rtmp_push_options options;
+    options.backoff_first = 50ms;
+    options.source = channel_of(rig, "cam-out");
+    pushing push(rig, away.url("app/copy"), "cam-out", options);
+    injected->write(recording.units[0]);
+    ASSERT_TRUE(soon([&] { return push.status().state == egress::push_state::publishing; }));
+    for (std::size_t i = 1; i < 20; ++i)
+        injected->write(recording.units[i]);
+    injected->close();
+    auto again = rig.inject("cam-out", recording.format);
+    for (std::size_t i = 0; i < 20; ++i)
+        again->write(recording.units[i]);
+    auto done = push.finish(3s);
+    ASSERT_EQ(done.wait_for(2500ms), std::future_status::ready);
+    EXPECT_EQ(push.status().state, egress::push_state::ended);
+    EXPECT_EQ(push.status().video_units, 20u);
+    ASSERT_TRUE(soon([&] { return away.publishers().size() == 1 && away.publishers()[0].ended; }));
+    EXPECT_EQ(away.publishers()[0].end_reason.find("without unpublish"), std::string::npos)
+        << away.publishers()[0].end_reason;
+    std::this_thread::sleep_for(400ms);
+    EXPECT_EQ(away.publishers().size(), 1u);
+}
+
+TEST(rtmp_flow, a_push_asks_about_the_address_that_it_connects_to) {
+    rtmp_rig rig, away;
+    const auto recording = units_of("video_only.flv");
+    auto injected = rig.inject("cam-out", recording.format);
+    egress::rtmp_push_options options;
+    options.backoff_first = 50ms;
+    options.backoff_last = 50ms;
+    options.allowed = [](const asio::ip::address& address) { return !address.is_loopback(); };
+    const auto target = "rtmp://localhost:" + std::to_string(away.port()) + "/app/copy";
+    pushing push(rig, target, "cam-out", options);
+    for (std::size_t i = 0; i < 10; ++i)
+        injected->write(recording.units[i]);
+    // At every attempt, not only at the first.
+    ASSERT_TRUE(soon([&] { return push.status().reconnects >= 3; }));
+    EXPECT_NE(push.status().last_error.find("not allowed"), std::string::npos);
+    EXPECT_EQ(away.server().stats().accepted, 0u);
 }
 
 TEST(rtmp_flow, two_thousand_silent_connections_disturb_no_stream) {

@@ -43,9 +43,8 @@ void fake_publisher::pause() {
 awaitable<void> fake_publisher::send_frames(std::shared_ptr<play> state, int run) {
     auto target = state->sink;
     if (state->frame == 0) {
-        media::stream_format format;
-        format.video = media::video_format{media::codec::h264, 320, 240, sps, pps};
-        target->format_changed(format);
+        const auto announced = format();
+        target->format_changed(announced);
     }
     asio::steady_timer timer(co_await asio::this_coro::executor);
     auto next = steady_clock::now();
@@ -71,6 +70,21 @@ awaitable<void> fake_publisher::send_frames(std::shared_ptr<play> state, int run
     }
 }
 
+media::stream_format fake_publisher::format() {
+    media::stream_format made;
+    made.video = media::video_format{media::codec::h264, 320, 240, sps, pps};
+    return made;
+}
+
+void fake_publisher::announce(const media::stream_format& format) {
+    std::promise<void> done;
+    asio::post(home_, [&] {
+        play_->sink->format_changed(format);
+        done.set_value();
+    });
+    done.get_future().wait();
+}
+
 void fake_publisher::leave(const std::string& reason) {
     pause();
     std::promise<void> done;
@@ -86,10 +100,16 @@ std::string fake_publisher::kicked() {
     return kicks_->reason;
 }
 
+std::optional<ingest::kick_cause> fake_publisher::kick_cause() {
+    const std::lock_guard lock(kicks_->mutex);
+    return kicks_->cause;
+}
+
 ingest::kick fake_publisher::kick() {
-    return [kicks = kicks_](std::string reason) {
+    return [kicks = kicks_](ingest::kick_cause cause, std::string reason) {
         const std::lock_guard lock(kicks->mutex);
         kicks->reason = std::move(reason);
+        kicks->cause = cause;
     };
 }
 
@@ -101,6 +121,8 @@ live::job_timing quick_timing() {
     timing.last_output_total = 1s;
     timing.last_segment = 1s;
     timing.goodbye = 1s;
+    timing.retry_first = 100ms;
+    timing.retry_last = 200ms;
     return timing;
 }
 
@@ -190,6 +212,15 @@ std::string live_rig::state(const std::string& id_or_name) {
 
 bool live_rig::channel_exists(const std::string& name) {
     return get("/ai/trickle/" + name + "/next").status == 200;
+}
+
+bool live_rig::channel_kept(const std::string& name) {
+    std::promise<bool> kept;
+    asio::post(shards_.of(name), [&] {
+        const auto channel = table_.find(name);
+        kept.set_value(channel && channel->kept());
+    });
+    return kept.get_future().get();
 }
 
 std::vector<std::string> live_rig::segments_of(const std::string& name) {

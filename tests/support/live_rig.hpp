@@ -16,6 +16,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -37,6 +38,11 @@ class fake_publisher {
     void leave(const std::string& reason = "the publisher left");
     // Why the gateway ended it; empty while it did not.
     std::string kicked();
+    std::optional<ingest::kick_cause> kick_cause();
+
+    static media::stream_format format(); // what start() says
+    // Says something else about its media than start() does.
+    void announce(const media::stream_format& format);
 
     // For live_rig.
     ingest::kick kick();
@@ -63,6 +69,7 @@ class fake_publisher {
     struct kicks {
         std::mutex mutex;
         std::string reason;
+        std::optional<ingest::kick_cause> cause;
     };
 
     std::shared_ptr<kicks> kicks_ = std::make_shared<kicks>();
@@ -98,6 +105,7 @@ class live_rig {
     boost::json::value status(const std::string& id_or_name);
     std::string state(const std::string& id_or_name);
     bool channel_exists(const std::string& name);
+    bool channel_kept(const std::string& name);                    // out of the sweeper's reach
     std::vector<std::string> segments_of(const std::string& name); // whole ones in the window
 
     std::uint16_t port() const { return port_; }

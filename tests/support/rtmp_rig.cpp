@@ -108,7 +108,7 @@ rtmp_rig::rtmp_rig(ingest::rtmp_options options, egress::rtmp_play_options play)
             book_->all.push_back(entry);
         }
         if (older)
-            older("replaced by a newer publisher");
+            older(ingest::kick_cause::replaced, "replaced by a newer publisher");
         std::shared_ptr<ingest::unit_sink> made =
             std::make_shared<sink>(*channels_, *channel, book_, entry);
         co_return made;
@@ -136,14 +136,14 @@ std::vector<published> rtmp_rig::publishers() const {
     return copies;
 }
 
-void rtmp_rig::kick(const std::string& name, const std::string& reason) {
+void rtmp_rig::kick(const std::string& name, const std::string& reason, ingest::kick_cause cause) {
     ingest::kick found;
     {
         std::lock_guard lock(book_->guard);
         found = book_->kicks[name];
     }
     if (found)
-        found(reason);
+        found(cause, reason);
 }
 
 std::unique_ptr<rtmp_rig::injector>

@@ -57,8 +57,12 @@ class rtmp_rig {
 
     // Publishers of all names so far, in order of admission.
     std::vector<published> publishers() const;
-    // Ends the newest publisher of a name as a newer one would.
-    void kick(const std::string& name, const std::string& reason);
+    // Ends the newest publisher of a name.
+    void kick(
+        const std::string& name,
+        const std::string& reason,
+        ingest::kick_cause cause = ingest::kick_cause::replaced
+    );
 
     // Makes a channel and writes units into it as the live path would, without RTMP.
     class injector;

@@ -37,6 +37,10 @@ TEST(stream_status, says_in_words_why_there_is_no_picture) {
     EXPECT_THAT(summary(s), HasSubstr("no video yet"));
     s.ingest.video_frames = 5;
     EXPECT_THAT(summary(s), HasSubstr("no keyframe"));
+    s.state = stream_state::starting;
+    EXPECT_THAT(summary(s), HasSubstr("Looking for"));
+    s.state_detail = "http://o:1: no place";
+    EXPECT_THAT(summary(s), HasSubstr("asked again: http://o:1: no place"));
     s.state = stream_state::failed;
     s.state_detail = "no orchestrators available: http://o:1: can't connect";
     EXPECT_THAT(summary(s), HasSubstr("can't connect"));
@@ -67,6 +71,7 @@ TEST(job_end, only_the_orchestrators_faults_call_for_another_one) {
           job_end_cause::stopped,
           job_end_cause::replaced,
           job_end_cause::no_orchestrator,
+          job_end_cause::bad_media,
           job_end_cause::bad_request})
         EXPECT_FALSE(calls_for_swap(cause)) << to_string(cause);
     for (auto cause :
