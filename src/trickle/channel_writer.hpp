@@ -5,6 +5,7 @@
 #include "trickle/channel.hpp"
 
 #include <optional>
+#include <utility>
 
 namespace rivulet::trickle {
 
@@ -18,7 +19,11 @@ class channel_writer {
 
     channel_writer(const channel_writer&) = delete;
     channel_writer& operator=(const channel_writer&) = delete;
-    channel_writer(channel_writer&&) = default;
+
+    // A moved-from optional keeps its value: what `other` had begun is this one's now.
+    channel_writer(channel_writer&& other) noexcept
+        : channel_(std::move(other.channel_)),
+          current_(std::exchange(other.current_, std::nullopt)) {}
 
     // Ends the current segment, if any, and begins the next one. Fails with closed.
     error_code begin_segment();
