@@ -556,7 +556,7 @@ TEST(rtmp_flow, a_player_that_takes_nothing_is_cut_and_slows_nobody) {
 
 TEST(rtmp_flow, a_player_on_a_slow_line_that_goes_on_taking_data_is_not_cut) {
     auto options = rtmp_rig::fast_options();
-    options.stall_limit = 500ms;
+    options.stall_limit = 2s; // long against what a busy machine adds to a pause
     rtmp_rig rig(options);
     const auto recording = units_of("video_only.flv");
     auto injected = rig.inject("cam-out", recording.format);
@@ -567,17 +567,17 @@ TEST(rtmp_flow, a_player_on_a_slow_line_that_goes_on_taking_data_is_not_cut) {
     ASSERT_TRUE(recording.units.front().keyframe);
     for (std::size_t i = 0; i < 3; ++i)
         injected->write(padded(recording.units[i], 1'000'000));
-    // About a megabyte per second: the frame takes far longer than the limit.
+    // About half a megabyte per second: the frames take twice the limit.
     std::vector<char> sink(10'000);
     std::size_t taken = 0;
     slow.non_blocking(true);
-    const auto until = steady_clock::now() + 12s;
+    const auto until = steady_clock::now() + 40s;
     while (taken < 2'000'000 && steady_clock::now() < until) {
         error_code ec;
         taken += slow.read_some(asio::buffer(sink), ec);
         if (ec && ec != asio::error::would_block)
             break;
-        std::this_thread::sleep_for(6ms);
+        std::this_thread::sleep_for(20ms);
     }
     EXPECT_GE(taken, 2'000'000u);
     EXPECT_EQ(rig.play_stats().cut_slow, 0u);
