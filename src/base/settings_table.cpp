@@ -71,7 +71,7 @@ constexpr std::array table{
             .help = "A publisher that sends nothing for so long is disconnected.", .low = nanoseconds(1), .high = nanoseconds(3600)},
 
     setting{.group = "Worker", .name = "capacity", .member = &settings::capacity, .commands = gateway | worker,
-            .help = "Streams that the worker (with rivulet: the built-in one) runs at once. 0: one per two cores, so that media threads have the others.", .high = 100'000},
+            .help = "Streams that the worker (with rivulet: the built-in one) runs at once. 0: one per core.", .high = 100'000},
 
     setting{.group = "Trickle", .name = "autocreate", .member = &settings::autocreate, .commands = trickle,
             .help = "A POST to an unknown channel creates it."},
