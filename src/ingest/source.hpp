@@ -15,11 +15,13 @@
 namespace rivulet::ingest {
 
 struct publish_request {
-    std::string protocol; // "rtmp", "srt", "whip"
+    std::string protocol; // "rtmp", "srt", "whip"; "mediamtx-rtmp", "mediamtx-whip" when pulled
     std::string stream;   // the name, without application and query
     std::vector<std::pair<std::string, std::string>> query; // percent-decoded, in order
     std::string remote;                                     // "127.0.0.1:50123"
     std::string session_id;                                 // names this session on log lines
+    std::string key;  // what the publisher showed (see key_of); never logged
+    std::string base; // "http://host:port" as the publisher sees this gateway; may be empty
 };
 
 // The live side of one accepted publisher. Calls after ended() are ignored.
@@ -32,6 +34,12 @@ class unit_sink {
     virtual void unit(media::access_unit unit) = 0;
     // The publisher left, or was cut; `reason` is for people.
     virtual void ended(const std::string& reason) = 0;
+
+    // Of this session: viewers may ask for {stream}-{request}-out.
+    virtual std::string request_id() const { return {}; }
+
+    // Asked by the live side's consumers; the door sets it when its protocol can ask the publisher.
+    std::function<void()> request_keyframe;
 };
 
 // Why the live side ends a publisher; protocols have codes for it.
