@@ -2,33 +2,18 @@
 
 #include "base/notifier.hpp"
 #include "base/task_group.hpp"
+#include "trickle/client_reply.hpp"
 #include "trickle/publisher_fsm.hpp"
 
-#include <charconv>
 #include <map>
 
 namespace rivulet::trickle {
 namespace {
 
 constexpr std::size_t kept_connections = 2;
-constexpr std::size_t reply_text_limit = 4 * 1024;
-constexpr duration reply_text_time = std::chrono::seconds(3);
 constexpr duration short_exchange = std::chrono::seconds(5); // next, DELETE
 // How long the reader may take to tell why a write failed.
 constexpr duration outcome_grace = std::chrono::seconds(1);
-
-std::optional<std::int64_t> to_number(std::string_view text) {
-    std::int64_t value = 0;
-    const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (ec != std::errc{} || end != text.data() + text.size() || text.empty())
-        return std::nullopt;
-    return value;
-}
-
-std::string first_line(std::string text) {
-    text.resize(std::min(text.find_first_of("\r\n"), std::min<std::size_t>(text.size(), 200)));
-    return text;
-}
 
 } // namespace
 

@@ -2,31 +2,12 @@
 
 #include "base/notifier.hpp"
 #include "base/task_group.hpp"
+#include "trickle/client_reply.hpp"
 #include "trickle/subscriber_fsm.hpp"
 
-#include <charconv>
 #include <map>
 
 namespace rivulet::trickle {
-namespace {
-
-constexpr std::size_t reply_text_limit = 4 * 1024;
-constexpr duration reply_text_time = std::chrono::seconds(3);
-
-std::optional<std::int64_t> to_number(std::string_view text) {
-    std::int64_t value = 0;
-    const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (ec != std::errc{} || end != text.data() + text.size() || text.empty())
-        return std::nullopt;
-    return value;
-}
-
-std::string first_line(std::string text) {
-    text.resize(std::min(text.find_first_of("\r\n"), std::min<std::size_t>(text.size(), 200)));
-    return text;
-}
-
-} // namespace
 
 struct subscriber::impl : std::enable_shared_from_this<subscriber::impl> {
     // One GET as the network sees it.
