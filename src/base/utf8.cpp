@@ -4,12 +4,10 @@
 
 namespace rivulet {
 
-namespace {
-
-// The length of the character that `text` begins with; 0 when it begins with none. Overlong forms,
-// surrogates and what lies past U+10FFFF are none.
-std::size_t character_length(std::string_view text) {
+std::size_t utf8_character(std::string_view text) {
     const auto byte = [&](std::size_t at) { return static_cast<unsigned char>(text[at]); };
+    if (text.empty())
+        return 0;
     const unsigned lead = byte(0);
     if (lead < 0x80)
         return 1;
@@ -27,13 +25,11 @@ std::size_t character_length(std::string_view text) {
     return overlong || outside ? 0 : length;
 }
 
-} // namespace
-
 std::string valid_utf8(std::string_view text, std::size_t limit) {
     std::string out;
     out.reserve(std::min(text.size(), limit));
     while (!text.empty()) {
-        const auto length = character_length(text);
+        const auto length = utf8_character(text);
         const auto step = std::max<std::size_t>(length, 1);
         if (out.size() + step > limit)
             break;
