@@ -20,8 +20,9 @@ struct publish_request {
     std::vector<std::pair<std::string, std::string>> query; // percent-decoded, in order
     std::string remote;                                     // "127.0.0.1:50123"
     std::string session_id;                                 // names this session on log lines
-    std::string key;  // what the publisher showed (see key_of); never logged
-    std::string base; // "http://host:port" as the publisher sees this gateway; may be empty
+    std::string key;        // what the publisher showed (see key_of); never logged
+    std::string base;       // "http://host:port" as the publisher sees this gateway; may be empty
+    std::string request_id; // of this session, as unit_sink::request_id(); empty: made up
 };
 
 // The live side of one accepted publisher. Calls after ended() are ignored.

@@ -1,8 +1,8 @@
 #include "live/registry.hpp"
 
 #include "base/deadline.hpp"
-#include "base/resolve.hpp"
 #include "live/on_shard.hpp"
+#include "live/target_safety.hpp"
 
 #include <boost/asio/use_future.hpp>
 #include <fmt/core.h>
@@ -76,33 +76,6 @@ registry::~registry() {
     stop(std::chrono::seconds(1));
 }
 
-awaitable<outcome<void>> registry::check_rtmp_output(const rtmp_target& target) {
-    if (auto good = egress::check_push_url(target.url); !good)
-        co_return good.error();
-    if (options_.private_rtmp_output)
-        co_return outcome<void>();
-    const failure refused(
-        errc::unauthorized,
-        "rtmpOutput: a host of this machine or of a private network is not allowed "
-        "(-privateRtmpOutput allows it)"
-    );
-    if (is_private_host(target.host))
-        co_return refused;
-    auto found =
-        co_await resolve(target.host, target.port, steady_clock::now() + options_.resolve_limit);
-    if (!found)
-        co_return failure(
-            found.error(),
-            fmt::format(
-                "rtmpOutput: {} can't be resolved: {}", target.host, found.error().message()
-            )
-        );
-    for (const auto& endpoint : *found)
-        if (is_private_address(endpoint.address()))
-            co_return refused;
-    co_return outcome<void>();
-}
-
 awaitable<outcome<std::shared_ptr<ingest::unit_sink>>>
 registry::admit(ingest::publish_request request, ingest::kick kick) {
     auto& here = home(request.stream);
@@ -114,7 +87,12 @@ registry::admit(ingest::publish_request request, ingest::kick kick) {
     if (!params)
         co_return refuse(params.error());
     if (params->rtmp_output) {
-        auto allowed = co_await check_rtmp_output(*params->rtmp_output);
+        const auto& target = *params->rtmp_output;
+        outcome<void> allowed = egress::check_push_url(target.url);
+        if (allowed && !options_.private_rtmp_output)
+            allowed = co_await check_target(
+                "rtmpOutput", target.host, target.port, options_.resolve_limit
+            );
         if (!allowed)
             co_return refuse(allowed.error());
     }
@@ -197,6 +175,23 @@ awaitable<std::optional<std::string>> registry::stop_stream(std::string id_or_na
             co_return name;
     }
     co_return std::nullopt;
+}
+
+awaitable<std::size_t> registry::terminate(std::string id, std::string reason) {
+    std::size_t ended = 0;
+    for (auto& each : parts_) {
+        auto cut_all = [&part = *each, &id, &reason] {
+            std::vector<std::shared_ptr<stream>> hit;
+            for (const auto& [name, one] : part.streams)
+                if (one->id() == id && one->has_publisher())
+                    hit.push_back(one);
+            for (const auto& one : hit)
+                one->cut(job_end_cause::stopped, reason);
+            return hit.size();
+        };
+        ended += co_await on_shard(each->context, std::move(cut_all));
+    }
+    co_return ended;
 }
 
 awaitable<std::optional<stream_snapshot>> registry::find(std::string id_or_name) {

@@ -25,7 +25,7 @@ namespace rivulet::live {
 
 struct registry_options {
     std::size_t max_streams = 1'000;
-    bool private_rtmp_output = false;              // see is_private_host
+    bool private_rtmp_output = false;              // see check_target
     duration keep_ended = std::chrono::minutes(1); // the last status of a stream that is gone
     std::size_t keep_ended_count = 200;            // per shard
     duration resolve_limit = std::chrono::seconds(3);
@@ -56,6 +56,8 @@ class registry {
     awaitable<bool> update(std::string name, std::string body);
     // Ends the stream of this name or id and tells its publisher; its name, or nothing.
     awaitable<std::optional<std::string>> stop_stream(std::string id_or_name);
+    // Ends every stream of exactly this id; how many there were.
+    awaitable<std::size_t> terminate(std::string id, std::string reason);
     // By id, else by name; also for a minute after the end.
     awaitable<std::optional<stream_snapshot>> find(std::string id_or_name);
     // Every stream that has a publisher, by name.
@@ -72,7 +74,6 @@ class registry {
 
     part& home(const std::string& name) { return *parts_[shards_.index_of(name)]; }
 
-    awaitable<outcome<void>> check_rtmp_output(const rtmp_target& target);
     awaitable<void> stop_part(part& on, duration limit);
 
     shards& shards_;

@@ -60,8 +60,9 @@ stream::stream(
 )
     : executor_(executor), services_(services), tasks_(tasks), params_(std::move(params)),
       request_(std::move(request)), kick_(std::move(kick)), on_over_(std::move(over)),
-      gone_(std::move(gone)), request_id_(random_hex(4)), retry_(executor),
-      segmenter_(services.segments),
+      gone_(std::move(gone)),
+      request_id_(request_.request_id.empty() ? random_hex(4) : request_.request_id),
+      retry_(executor), segmenter_(services.segments),
       output_meter_([this](auto pts) { latency_.out(pts, steady_clock::now()); }),
       retry_pause_(services.jobs.timing.retry_first), started_(steady_clock::now()),
       started_ms_(unix_ms()) {

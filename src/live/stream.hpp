@@ -76,6 +76,8 @@ class stream final : public ingest::unit_sink,
 
     const std::string& id() const { return params_.stream_id; }
 
+    std::string request_id() const override { return request_id_; }
+
     // `list_entry` leaves out what to_list_entry() does not show.
     enum class detail { everything, list_entry };
     stream_snapshot snapshot(detail wanted = detail::everything) const;
