@@ -98,7 +98,7 @@ int run_gateway(const settings& values, const logger& log) {
     options.max_segment_media = values.segment_bytes;
     options.play_wait = milliseconds(values.play_wait);
     options.output_timeout = milliseconds(values.live_out_segment_timeout);
-    options.private_rtmp_output = values.private_rtmp_output;
+    options.private_rtmp_output = values.allow_private_targets;
     options.shards = static_cast<std::size_t>(values.shards);
     options.max_connections = static_cast<std::size_t>(values.max_connections);
     options.max_rtmp_connections = static_cast<std::size_t>(values.rtmp_max_connections);

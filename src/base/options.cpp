@@ -257,6 +257,14 @@ class reader {
         return found;
     }
 
+    // The reference's variables have spellings of their own.
+    static std::string in_our_spelling(const setting& row, const std::string& text) {
+        if (row.present_means_true)
+            return "true";
+        const bool bare = text.find_first_not_of("0123456789") == text.npos;
+        return bare ? text + std::string(row.old_env_unit) : text;
+    }
+
     void take_old_variable(const std::string& name, const std::string& text, assignments& found) {
         if (text.empty())
             return;
@@ -264,7 +272,7 @@ class reader {
             if (row.old_env != name)
                 continue;
             if (row.belongs_to(result_.which))
-                found.push_back({&row, row.present_means_true ? "true" : text, name});
+                found.push_back({&row, in_our_spelling(row, text), name});
             return;
         }
         for (const auto& variable : foreign_variables())

@@ -199,7 +199,8 @@ outcome<void> assign(const setting& row, std::string_view text, settings& values
                     return bad_value(text, "is neither true nor false");
                 target = *value;
             } else if constexpr (std::is_same_v<value_type, std::int64_t>) {
-                const auto value = parse_integer(text);
+                const bool word = !row.zero_word.empty() && text == row.zero_word;
+                const auto value = word ? std::optional<std::int64_t>(0) : parse_integer(text);
                 if (!value)
                     return bad_value(text, "is not a whole number");
                 auto checked = in_range(row, text, *value);

@@ -17,7 +17,41 @@ struct settings {
     bool gateway = true;
     std::string http_addr = "127.0.0.1:8935";
     std::string rtmp_addr = "127.0.0.1:1935"; // empty switches RTMP off
+    std::string https_addr;                   // the API over TLS; empty: off
+    std::string rtmps_addr;
+    std::string srt_addr = "127.0.0.1:8890";
+    std::string webrtc_addr = "127.0.0.1:7280-7379";
+    std::string ws_addr; // WebSocket over TLS; empty: off
+    std::string tls_cert, tls_key;
+    std::string gateway_host;
     bool cors = false;
+
+    // Gateway: WebRTC.
+    std::string nat_ip;
+    std::vector<std::string> ice_servers;
+    bool ice_tcp = true;
+    std::int64_t webrtc_peers = 4'000;
+    duration keyframe_interval = std::chrono::seconds(2);
+    bool whip_transcode = true;
+    duration video_gather_timeout = std::chrono::seconds(5);
+    bool disable_ts_correction = false;
+    duration whep_wait = std::chrono::seconds(10);
+    std::int64_t whep_max_sessions = 0;
+    std::string whep_url;
+
+    // Gateway: SRT.
+    std::string srt_passphrase;
+    duration srt_latency = std::chrono::milliseconds(120);
+    std::int64_t srt_max_connections = 2'000;
+
+    // Gateway: who may do what.
+    std::string stream_keys;
+    std::string live_ai_auth_webhook_url, live_ai_auth_api_key;
+    std::string live_ai_heartbeat_url, live_ai_heartbeat_headers;
+    duration live_ai_heartbeat_interval = std::chrono::seconds(5);
+    std::string media_mtx_api_password;
+    bool allow_private_targets = false;
+    bool disable_rtmp_output = false;
 
     // Gateway: orchestrators.
     std::vector<std::string> orch_addr;           // empty: the built-in one
@@ -32,7 +66,6 @@ struct settings {
     std::uint64_t segment_bytes = 48ull << 20;
     duration live_out_segment_timeout{0};
     duration play_wait = std::chrono::seconds(10);
-    bool private_rtmp_output = false;
 
     // Gateway: RTMP.
     std::int64_t rtmp_max_connections = 4'000;

@@ -36,9 +36,11 @@ struct setting {
     unsigned commands = 0; // command values, or-ed
     std::string_view help; // one sentence; units and the meaning of zero included
 
-    std::string_view alias = {};     // a second name
-    std::string_view old_env = {};   // the reference's variable without a flag
-    bool present_means_true = false; // old_env: any non-empty text switches it on
+    std::string_view alias = {};        // a second name
+    std::string_view old_env = {};      // the reference's variable without a flag
+    bool present_means_true = false;    // old_env: any non-empty text switches it on
+    std::string_view old_env_unit = {}; // old_env: a bare number counts these ("s")
+    std::string_view zero_word = {};    // numbers: a word that means 0 ("unlimited")
     std::int64_t low = 0; // numbers, byte counts, durations (in nanoseconds): both included
     std::int64_t high = std::numeric_limits<std::int64_t>::max();
     text_form form = text_form::any;

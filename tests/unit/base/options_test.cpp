@@ -164,9 +164,21 @@ TEST(environment, takes_the_variables_of_the_reference) {
         duration(3s)
     );
     EXPECT_EQ(
-        notes_of({}, {{"LIVE_AI_WHIP_ADDR", ":7280"}}),
-        words{"LIVE_AI_WHIP_ADDR is ignored: this version does not have it"}
+        notes_of({}, {{"LIVE_AI_PLAYBACK_HOST", "rtmp://h/"}}),
+        words{"LIVE_AI_PLAYBACK_HOST is ignored: processed video is served here as NAME-out, "
+              "without a push"}
     );
+}
+
+TEST(environment, reads_the_spellings_of_the_reference) {
+    EXPECT_EQ(
+        values_of({}, {{"LIVE_AI_VIDEO_GATHER_TIMEOUT", "7"}}).video_gather_timeout, duration(7s)
+    );
+    EXPECT_EQ(values_of({}, {{"LIVE_AI_WHEP_MAX_SESSIONS", "5"}}).whep_max_sessions, 5);
+    EXPECT_EQ(values_of({}, {{"LIVE_AI_WHEP_MAX_SESSIONS", "unlimited"}}).whep_max_sessions, 0);
+    EXPECT_EQ(values_of({"-whepMaxSessions", "unlimited"}, {}).whep_max_sessions, 0);
+    EXPECT_NE(error_of({"-whepMaxSessions", "many"}), "no error");
+    EXPECT_NE(error_of({"-videoGatherTimeout", "7"}), "no error") << "a flag needs its unit";
 }
 
 TEST(environment, says_which_name_it_does_not_know) {
@@ -229,12 +241,12 @@ TEST(foreign_flags, say_nothing_when_they_are_off) {
 
 TEST(foreign_flags, stop_the_start_when_ignoring_them_would_be_unsafe) {
     EXPECT_EQ(
-        error_of({"-liveAIAuthWebhookUrl", "http://x"}),
-        "-liveAIAuthWebhookUrl is not supported: this version cannot ask it, and starting "
-        "without it would accept every publisher; take it out to start"
+        error_of({"-orchWebhookUrl", "http://x"}),
+        "-orchWebhookUrl is not supported: this version cannot use it and would run streams "
+        "elsewhere than you asked for; name orchestrators with -orchAddr"
     );
     EXPECT_NE(error_of({}, {{"LP_ORCHBLOCKLIST", "0x1"}}), "no error");
-    EXPECT_EQ(error_of({"-liveAIAuthWebhookUrl="}), "no error");
+    EXPECT_EQ(error_of({"-orchWebhookUrl="}), "no error");
 }
 
 TEST(foreign_flags, never_hide_a_setting) {
