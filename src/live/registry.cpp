@@ -2,6 +2,7 @@
 
 #include "base/deadline.hpp"
 #include "live/on_shard.hpp"
+#include "live/playback.hpp"
 #include "live/target_safety.hpp"
 
 #include <boost/asio/use_future.hpp>
@@ -236,6 +237,37 @@ awaitable<std::vector<stream_snapshot>> registry::list() {
     }
     std::ranges::sort(all, {}, &stream_snapshot::name);
     co_return all;
+}
+
+awaitable<std::string> registry::locate_playback(std::string path) {
+    const auto readings = playback_readings(path);
+    for (const auto& reading : readings) {
+        auto exists = [&here = home(reading.stream), &reading] {
+            return here.find_name(reading.stream) != nullptr;
+        };
+        const bool found = co_await on_shard(shards_.of(reading.stream), std::move(exists));
+        if (found)
+            co_return reading.stream;
+    }
+    co_return readings.back().stream;
+}
+
+std::optional<std::string> registry::playback_channel(const std::string& path) {
+    const auto channel = [](const playback_path& reading) {
+        return reading.processed ? reading.stream + std::string(output_suffix) : reading.stream;
+    };
+    const auto readings = playback_readings(path);
+    for (const auto& reading : readings) {
+        if (shards_.index_of(reading.stream) != shards_.current())
+            continue;
+        const auto one = home(reading.stream).find_name(reading.stream);
+        if (!one)
+            continue;
+        const bool other_session = !reading.request.empty() && one->request_id() != reading.request;
+        return other_session ? std::nullopt : std::optional(channel(reading));
+    }
+    // Nobody publishes it: a stream may come yet, what looks like a session that is over will not.
+    return readings.size() == 1 ? std::optional(channel(readings.front())) : std::nullopt;
 }
 
 awaitable<void> registry::stop_part(part& on, duration limit) {

@@ -63,6 +63,12 @@ class registry {
     // Every stream that has a publisher, by name.
     awaitable<std::vector<stream_snapshot>> list();
 
+    // The stream that a viewer's path means (see playback.hpp), whether it exists or not.
+    awaitable<std::string> locate_playback(std::string path);
+    // The channel to play for that path; nothing when it names a session that is over. Called on
+    // the home shard of the stream.
+    std::optional<std::string> playback_channel(const std::string& path);
+
     std::size_t count() const { return count_.load(std::memory_order_relaxed); }
 
     // Refuses publishers, ends every stream and waits until their channels are deleted at the
