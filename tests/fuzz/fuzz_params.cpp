@@ -1,6 +1,7 @@
 // Everything of a live stream that strangers write: the query of the ingest URL, JSON parameters,
 // events of an orchestrator, its answer to a job, and the TS bytes that it sends back. The first
 // byte chooses which; nothing may crash, and what was accepted must hold what its type promises.
+#include "http/client_url.hpp"
 #include "http/target.hpp"
 #include "live/control_fsm.hpp"
 #include "live/error_log.hpp"
@@ -71,7 +72,7 @@ void answer(std::string_view text) {
         const auto channels = session::parse_live_answer(text, "https://o.example:8935/p", hosts);
         if (!channels)
             continue;
-        require(channels->publish_url.starts_with("http"));
+        require(http::parse_http_url(channels->publish_url).has_value());
         require(channels->manifest_id.find('/') == std::string::npos);
     }
     (void)session::orchestrator_bases({std::string(text)});
