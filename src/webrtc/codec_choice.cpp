@@ -53,6 +53,24 @@ std::string codec_names(const offered_media& section) {
     return names.empty() ? "none" : names;
 }
 
+std::string answered_parameters(const offered_codec& codec, std::string_view added) {
+    std::string made;
+    const auto add = [&made](std::string_view one) {
+        if (!one.empty())
+            made += (made.empty() ? "" : ";") + std::string(one);
+    };
+    std::string_view rest = codec.parameters;
+    while (!rest.empty()) {
+        const auto end = std::min(rest.find(';'), rest.size());
+        const auto one = trimmed(rest.substr(0, end));
+        rest.remove_prefix(std::min(end + 1, rest.size()));
+        if (!same_without_case(one.substr(0, 6), "sprop-"))
+            add(one);
+    }
+    add(added);
+    return made;
+}
+
 void answer_with(
     const offered_media& section,
     const offered_codec& codec,
@@ -67,7 +85,7 @@ void answer_with(
 
     answered_codec answered;
     answered.offered = &codec;
-    answered.parameters = wishes.parameters;
+    answered.parameters = answered_parameters(codec, wishes.parameters);
     const auto take = [&](std::string_view what) {
         const bool offered = codec.has_feedback(what);
         if (offered)

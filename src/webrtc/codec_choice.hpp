@@ -31,11 +31,15 @@ int packetization_mode(const offered_codec& codec);
 // Names for messages: "VP8, AV1, H264".
 std::string codec_names(const offered_media& section);
 
+// The offer's fmtp without what describes the client's own stream (sprop-…); with `added` behind
+// it.
+std::string answered_parameters(const offered_codec& codec, std::string_view added = {});
+
 // `section` answered with this one codec: RTX, nack, nack pli, ccm fir as far as offered, and
 // transport-cc when wanted and offered together with its header extension. Fills in both.
 struct answer_wishes {
     bool transport_cc = false;
-    std::string parameters; // of fmtp; empty: the offer's
+    std::string parameters; // of fmtp, added to the offer's
 };
 
 void answer_with(

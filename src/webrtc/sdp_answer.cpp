@@ -109,9 +109,8 @@ void write_codec(std::string& out, const answered_codec& answered) {
     if (codec.channels > 1)
         fmt::format_to(back_inserter(out), "/{}", codec.channels);
     out += "\r\n";
-    const auto& parameters = answered.parameters.empty() ? codec.parameters : answered.parameters;
-    if (!parameters.empty())
-        fmt::format_to(back_inserter(out), "a=fmtp:{} {}\r\n", type, parameters);
+    if (!answered.parameters.empty())
+        fmt::format_to(back_inserter(out), "a=fmtp:{} {}\r\n", type, answered.parameters);
     for (const auto& what : answered.feedback)
         fmt::format_to(back_inserter(out), "a=rtcp-fb:{} {}\r\n", type, what);
     if (answered.rtx && codec.rtx)

@@ -10,7 +10,7 @@ inline constexpr std::string_view transport_cc_extension =
 
 struct answered_codec {
     const offered_codec* offered = nullptr; // of the same section
-    std::string parameters;                 // our fmtp; empty: the offer's, as sent
+    std::string parameters;                 // our fmtp; empty: none
     bool rtx = false;                       // take the offered RTX too
     std::vector<std::string> feedback;      // of those offered
 };

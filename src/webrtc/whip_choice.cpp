@@ -41,14 +41,6 @@ const offered_codec* opus(const offered_media& section) {
     return nullptr;
 }
 
-// The client's parameters and that we take stereo, which it would else not send.
-std::string opus_parameters(const offered_codec& codec) {
-    auto parameters = codec.parameters;
-    if (codec.parameter("stereo").empty())
-        parameters += parameters.empty() ? "stereo=1" : ";stereo=1";
-    return parameters;
-}
-
 bool usable(const offered_media& section, media_kind kind) {
     return section.kind == kind && !section.refused && section.sends();
 }
@@ -102,7 +94,9 @@ outcome<whip_choice> choose_whip(const sdp_offer& offer, const whip_wishes& wish
             const auto* codec = opus(section);
             if (!codec)
                 continue;
-            wanted.parameters = opus_parameters(*codec);
+            // Without this a client sends mono.
+            if (codec->parameter("stereo").empty())
+                wanted.parameters = "stereo=1";
             chosen_track track;
             track.section = i;
             answer_with(section, *codec, direction::recvonly, wanted, made.answer[i], track);
