@@ -8,6 +8,7 @@
 #include "base/log.hpp"
 #include "base/notifier.hpp"
 #include "base/task_group.hpp"
+#include "egress/feed_audio.hpp"
 #include "egress/feed_log.hpp"
 #include "media/access_unit.hpp"
 #include "trickle/channel.hpp"
@@ -37,7 +38,6 @@ struct feed_stats {
     std::uint64_t bytes = 0;               // of media
 };
 
-class audio_transcoder;
 class feed_subscription;
 
 class channel_feed : public std::enable_shared_from_this<channel_feed> {

@@ -1,4 +1,4 @@
-#include "egress/feed_audio.hpp"
+#include "media/audio_transcoder.hpp"
 
 #include "media/av_ptr.hpp"
 
@@ -14,10 +14,8 @@ extern "C" {
 #include <libswresample/swresample.h>
 }
 
-namespace rivulet::egress {
+namespace rivulet::media {
 namespace {
-
-using media::clock_rate;
 
 constexpr int output_rate = 48'000;
 constexpr int aac_bit_rate = 128'000, opus_bit_rate = 96'000;
@@ -32,42 +30,42 @@ struct swr_free_ptr {
     void operator()(SwrContext* p) const noexcept { swr_free(&p); }
 };
 
-AVCodecID id_of(media::codec type) {
+AVCodecID id_of(codec type) {
     switch (type) {
-    case media::codec::aac:
+    case codec::aac:
         return AV_CODEC_ID_AAC;
-    case media::codec::opus:
+    case codec::opus:
         return AV_CODEC_ID_OPUS;
-    case media::codec::mp3:
+    case codec::mp3:
         return AV_CODEC_ID_MP3;
     default:
         return AV_CODEC_ID_NONE;
     }
 }
 
-const AVCodec* encoder_for(media::codec type) {
-    if (type == media::codec::opus)
+const AVCodec* encoder_for(codec type) {
+    if (type == codec::opus)
         return avcodec_find_encoder_by_name("libopus"); // libavcodec's own is experimental
-    return type == media::codec::aac ? avcodec_find_encoder(AV_CODEC_ID_AAC) : nullptr;
+    return type == codec::aac ? avcodec_find_encoder(AV_CODEC_ID_AAC) : nullptr;
 }
 
 } // namespace
 
 struct audio_transcoder::impl {
-    media::audio_format from, to;
-    media::av_ptr<AVCodecContext> decoder, encoder;
+    audio_format from, to;
+    av_ptr<AVCodecContext> decoder, encoder;
     std::unique_ptr<SwrContext, swr_free_ptr> resampler;
     int resampled_rate = 0, resampled_channels = 0, resampled_format = -1;
     std::unique_ptr<AVAudioFifo, fifo_free> fifo;
-    media::av_ptr<AVFrame> decoded{av_frame_alloc()}, framed{av_frame_alloc()};
-    media::av_ptr<AVPacket> in{av_packet_alloc()}, out{av_packet_alloc()};
+    av_ptr<AVFrame> decoded{av_frame_alloc()}, framed{av_frame_alloc()};
+    av_ptr<AVPacket> in{av_packet_alloc()}, out{av_packet_alloc()};
     std::optional<std::int64_t> base;             // pts of sample 0, in 90 kHz
     std::int64_t samples_in = 0, samples_out = 0; // since `base`
 
     error_code open();
     bool prepare_resampler();
-    void take_frame(std::int64_t pts, std::vector<media::access_unit>& units);
-    void encode(std::vector<media::access_unit>& units);
+    void take_frame(std::int64_t pts, std::vector<access_unit>& units);
+    void encode(std::vector<access_unit>& units);
 
     std::int64_t time_of(std::int64_t sample) const {
         return *base + sample * clock_rate / output_rate;
@@ -99,7 +97,7 @@ error_code audio_transcoder::impl::open() {
     av_channel_layout_default(&encoder->ch_layout, channels);
     encoder->sample_fmt = encode_with->sample_fmts[0];
     encoder->time_base = {1, output_rate};
-    encoder->bit_rate = to.type == media::codec::aac ? aac_bit_rate : opus_bit_rate;
+    encoder->bit_rate = to.type == codec::aac ? aac_bit_rate : opus_bit_rate;
     encoder->flags |= AV_CODEC_FLAG_GLOBAL_HEADER;
     encoder->thread_count = 1;
     if (avcodec_open2(encoder.get(), encode_with, nullptr) < 0)
@@ -107,7 +105,7 @@ error_code audio_transcoder::impl::open() {
     fifo.reset(av_audio_fifo_alloc(encoder->sample_fmt, channels, output_rate / 2));
     to.sample_rate = output_rate;
     to.channels = channels;
-    if (to.type == media::codec::aac)
+    if (to.type == codec::aac)
         to.config.assign(encoder->extradata, encoder->extradata + encoder->extradata_size);
     return {};
 }
@@ -137,7 +135,7 @@ bool audio_transcoder::impl::prepare_resampler() {
     return swr_init(made) >= 0;
 }
 
-void audio_transcoder::impl::take_frame(std::int64_t pts, std::vector<media::access_unit>& units) {
+void audio_transcoder::impl::take_frame(std::int64_t pts, std::vector<access_unit>& units) {
     if (!prepare_resampler())
         return;
     if (base && std::llabs(pts - time_of(samples_in)) > drift_limit) {
@@ -170,7 +168,7 @@ void audio_transcoder::impl::take_frame(std::int64_t pts, std::vector<media::acc
         encode(units);
 }
 
-void audio_transcoder::impl::encode(std::vector<media::access_unit>& units) {
+void audio_transcoder::impl::encode(std::vector<access_unit>& units) {
     av_frame_unref(framed.get());
     framed->nb_samples = encoder->frame_size;
     framed->format = encoder->sample_fmt;
@@ -187,8 +185,8 @@ void audio_transcoder::impl::encode(std::vector<media::access_unit>& units) {
     if (avcodec_send_frame(encoder.get(), framed.get()) < 0)
         return;
     while (avcodec_receive_packet(encoder.get(), out.get()) >= 0) {
-        media::access_unit made;
-        made.kind = media::track_kind::audio;
+        access_unit made;
+        made.kind = track_kind::audio;
         made.keyframe = true;
         made.pts = made.dts = out->pts * (clock_rate / 1000) / (output_rate / 1000);
         made.data = bytes::copy_of({out->data, static_cast<std::size_t>(out->size)});
@@ -202,7 +200,7 @@ audio_transcoder::audio_transcoder(std::unique_ptr<impl> impl) : impl_(std::move
 audio_transcoder::~audio_transcoder() = default;
 
 result<std::unique_ptr<audio_transcoder>>
-audio_transcoder::create(const media::audio_format& from, media::codec to) {
+audio_transcoder::create(const audio_format& from, codec to) {
     auto made = std::make_unique<impl>();
     made->from = from;
     made->to.type = to;
@@ -211,16 +209,16 @@ audio_transcoder::create(const media::audio_format& from, media::codec to) {
     return std::unique_ptr<audio_transcoder>(new audio_transcoder(std::move(made)));
 }
 
-const media::audio_format& audio_transcoder::from() const {
+const audio_format& audio_transcoder::from() const {
     return impl_->from;
 }
 
-const media::audio_format& audio_transcoder::to() const {
+const audio_format& audio_transcoder::to() const {
     return impl_->to;
 }
 
-std::vector<media::access_unit> audio_transcoder::convert(const media::access_unit& unit) {
-    std::vector<media::access_unit> units;
+std::vector<access_unit> audio_transcoder::convert(const access_unit& unit) {
+    std::vector<access_unit> units;
     auto& in = *impl_->in;
     // libav reads past the end: the packet needs padding, which av_new_packet gives.
     if (unit.data.empty() || av_new_packet(&in, static_cast<int>(unit.data.size())) < 0)
@@ -238,4 +236,4 @@ std::vector<media::access_unit> audio_transcoder::convert(const media::access_un
     return units;
 }
 
-} // namespace rivulet::egress
+} // namespace rivulet::media
