@@ -30,6 +30,21 @@ constexpr const char* elements[] = {
     "capsfilter",
     "fakesink"};
 
+// Loaded when they are there: what needs one of them says so when it is missing.
+constexpr const char* optional_elements[] = {
+    "h265parse",
+    "avdec_h264",
+    "avdec_h265",
+    "vp8dec",
+    "vp9dec",
+    "rtph264depay",
+    "rtph265depay",
+    "rtpvp8depay",
+    "rtpvp9depay",
+    "videoconvertscale",
+    "x264enc",
+    "openh264enc"};
+
 // Buries pipelines one after the other. A burial that does not end keeps its thread; the next ones
 // get a new one.
 class undertaker {
@@ -134,6 +149,8 @@ std::string load_plugins() {
             missing += ", ";
         missing += name;
     }
+    for (const char* name : optional_elements)
+        sink(gst_element_factory_make(name, nullptr));
     return missing;
 }
 
