@@ -81,12 +81,68 @@ std::chrono::milliseconds milliseconds(duration value) {
     return std::chrono::duration_cast<std::chrono::milliseconds>(value);
 }
 
+void take_doors(const settings& values, gateway_options& options) {
+    options.https_addr = values.https_addr;
+    options.rtmps_addr = values.rtmps_addr;
+    options.srt_addr = values.srt_addr;
+    options.webrtc_addr = values.webrtc_addr;
+    options.tls_cert = values.tls_cert;
+    options.tls_key = values.tls_key;
+    options.gateway_host = values.gateway_host;
+    options.nat_ip = values.nat_ip;
+    options.ice_servers = values.ice_servers;
+    options.ice_tcp = values.ice_tcp;
+    options.webrtc_peers = static_cast<std::size_t>(values.webrtc_peers);
+    options.keyframe_interval = milliseconds(values.keyframe_interval);
+    options.whip_transcode = values.whip_transcode;
+    options.video_gather = milliseconds(values.video_gather_timeout);
+    options.correct_timestamps = !values.disable_ts_correction;
+    options.whep_wait = milliseconds(values.whep_wait);
+    options.whep_max_sessions = static_cast<std::size_t>(values.whep_max_sessions);
+    options.whep_url = values.whep_url;
+    options.srt_passphrase = values.srt_passphrase;
+    options.srt_latency = milliseconds(values.srt_latency);
+    options.max_srt_connections = static_cast<std::size_t>(values.srt_max_connections);
+}
+
+void take_access(const settings& values, gateway_options& options) {
+    options.stream_keys = values.stream_keys;
+    options.auth_webhook_url = values.live_ai_auth_webhook_url;
+    options.auth_api_key = values.live_ai_auth_api_key;
+    options.heartbeat_url = values.live_ai_heartbeat_url;
+    options.heartbeat_headers = values.live_ai_heartbeat_headers;
+    options.heartbeat_interval = milliseconds(values.live_ai_heartbeat_interval);
+    options.media_mtx_password = values.media_mtx_api_password;
+    options.private_targets = values.allow_private_targets;
+    options.push = !values.disable_rtmp_output;
+}
+
+// "http 127.0.0.1:8935, rtmp 127.0.0.1:1935, …": every door with its real port.
+std::string open_doors(const settings& values, const gateway_ports& ports) {
+    std::string text = fmt::format("http {}", with_port(values.http_addr, ports.http));
+    const auto add = [&text](std::string_view door, const std::string& address, unsigned port) {
+        if (port)
+            text +=
+                fmt::format(", {} {}", door, with_port(address, static_cast<std::uint16_t>(port)));
+    };
+    add("https", values.https_addr, ports.https);
+    add("rtmp", values.rtmp_addr, ports.rtmp);
+    add("rtmps", values.rtmps_addr, ports.rtmps);
+    add("srt", values.srt_addr, ports.srt);
+    for (const auto port : ports.webrtc)
+        add("webrtc", values.webrtc_addr, port);
+    add("worker", "127.0.0.1:", ports.worker);
+    return text;
+}
+
 int run_gateway(const settings& values, const logger& log) {
     stop_signals signals;
     gateway_options options;
     options.http_addr = values.http_addr;
     options.rtmp_addr = values.rtmp_addr;
     options.cors = values.cors;
+    take_doors(values, options);
+    take_access(values, options);
     options.orch_addrs = values.orch_addr;
     options.orch_tls = verification(values.orchestrator_tls_verify);
     options.orch_ca_file = values.orchestrator_ca_file;
@@ -98,7 +154,6 @@ int run_gateway(const settings& values, const logger& log) {
     options.max_segment_media = values.segment_bytes;
     options.play_wait = milliseconds(values.play_wait);
     options.output_timeout = milliseconds(values.live_out_segment_timeout);
-    options.private_rtmp_output = values.allow_private_targets;
     options.shards = static_cast<std::size_t>(values.shards);
     options.max_connections = static_cast<std::size_t>(values.max_connections);
     options.max_rtmp_connections = static_cast<std::size_t>(values.rtmp_max_connections);
@@ -115,12 +170,7 @@ int run_gateway(const settings& values, const logger& log) {
     const auto ports = running.start();
     if (!ports)
         return failed(log, ports.error());
-    auto what = fmt::format("http {}", with_port(values.http_addr, ports->http));
-    if (ports->rtmp)
-        what += fmt::format(", rtmp {}", with_port(values.rtmp_addr, ports->rtmp));
-    if (ports->worker)
-        what += fmt::format(", worker 127.0.0.1:{}", ports->worker);
-    announce(what);
+    announce(open_doors(values, *ports));
     wait_for_the_end(signals, log);
     running.stop();
     return 0;

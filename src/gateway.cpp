@@ -1,11 +1,14 @@
 #include "gateway.hpp"
 
-#include "egress/feed_table.hpp"
-#include "egress/rtmp_play.hpp"
-#include "http/server.hpp"
-#include "ingest/rtmp_server.hpp"
-#include "live/registry.hpp"
+#include "access_setup.hpp"
+#include "doors.hpp"
+#include "doors_route.hpp"
+#include "http/tls_reload.hpp"
+#include "http/websocket_host.hpp"
+#include "live/event_door.hpp"
+#include "live/http_access.hpp"
 #include "live/routes.hpp"
+#include "live/web_pages.hpp"
 #include "media/runtime.hpp"
 #include "session/orchestrator_address.hpp"
 #include "trickle/server.hpp"
@@ -13,42 +16,10 @@
 
 #include <fmt/core.h>
 
-#include <charconv>
-
 namespace rivulet {
 namespace {
 
 constexpr std::string_view trickle_path = "/ai/trickle/";
-
-struct host_and_port {
-    std::string host;
-    std::uint16_t port = 0;
-};
-
-outcome<host_and_port> split_address(const std::string& address) {
-    const failure bad(
-        errc::invalid_argument,
-        fmt::format("'{}' is not an address to listen on; HOST:PORT is wanted", address)
-    );
-    const auto colon = address.rfind(':');
-    if (colon == std::string::npos)
-        return bad;
-    host_and_port out{address.substr(0, colon), 0};
-    const auto* end = address.data() + address.size();
-    const auto [stop, ec] = std::from_chars(address.data() + colon + 1, end, out.port);
-    if (ec != std::errc() || stop != end)
-        return bad;
-    if (out.host.size() > 1 && out.host.front() == '[' && out.host.back() == ']')
-        out.host = out.host.substr(1, out.host.size() - 2);
-    if (out.host.empty())
-        out.host = "0.0.0.0";
-    return out;
-}
-
-awaitable<std::shared_ptr<egress::channel_feed>>
-find_feed(egress::feed_table& feeds, std::string name) {
-    co_return feeds.find(name);
-}
 
 } // namespace
 
@@ -61,20 +32,29 @@ struct gateway::impl {
     trickle::table_options channel_limits() const;
     outcome<std::vector<std::string>> orchestrators(gateway_ports& ports);
     outcome<void> make_registry(std::vector<std::string> orchestrators);
-    outcome<std::uint16_t> listen_rtmp();
+    outcome<void> read_certificate();
+    outcome<void> make_front();
+    void describe_doors(const gateway_ports& ports);
+    outcome<void> listen_http(gateway_ports& ports);
 
     gateway_options options;
     logger log;
 
     // In the order of construction; stop() takes them down the other way round.
     std::unique_ptr<shards> threads;
+    std::unique_ptr<http::reloading_tls> certificate;
     std::unique_ptr<worker::service> built_in;
     std::unique_ptr<trickle::channel_table> channels;
     std::unique_ptr<trickle::server> segments;
     std::unique_ptr<egress::feed_table> feeds;
+    std::shared_ptr<live::event_hub> events;
     std::unique_ptr<live::registry> streams;
+    std::unique_ptr<live::gate> access;
     std::unique_ptr<http::server> front;
-    std::unique_ptr<ingest::rtmp_server> rtmp;
+    std::shared_ptr<door_list> door_facts;
+    std::unique_ptr<http::websocket_host> sockets;
+    std::unique_ptr<doors> open_doors;
+    std::unique_ptr<live::heartbeat> reports;
 };
 
 trickle::table_options gateway::impl::channel_limits() const {
@@ -111,7 +91,7 @@ outcome<void> gateway::impl::make_registry(std::vector<std::string> orchestrator
     client.tls = *tls;
     live::registry_options wanted;
     wanted.max_streams = options.max_streams;
-    wanted.private_rtmp_output = options.private_rtmp_output;
+    wanted.private_rtmp_output = options.private_targets;
     wanted.segments.min_segment = options.min_segment;
     wanted.segments.max_segment = options.max_segment;
     wanted.segments.max_bytes = options.max_segment_media;
@@ -136,30 +116,73 @@ outcome<void> gateway::impl::make_registry(std::vector<std::string> orchestrator
     return {};
 }
 
-outcome<std::uint16_t> gateway::impl::listen_rtmp() {
-    auto address = split_address(options.rtmp_addr);
-    if (!address)
-        return address.error();
-    ingest::rtmp_options wanted;
-    wanted.host = address->host;
-    wanted.port = address->port;
-    wanted.connections = options.max_rtmp_connections;
-    wanted.connections_per_address = options.max_rtmp_connections_per_address;
-    wanted.handshake_limit = options.rtmp_handshake;
-    wanted.idle_limit = options.rtmp_idle;
-    ingest::rtmp_callbacks callbacks;
-    callbacks.publish = [streams = streams.get()](ingest::publish_request r, ingest::kick k) {
-        return streams->admit(std::move(r), std::move(k));
-    };
-    callbacks.play = egress::rtmp_play(
-        [feeds = feeds.get()](std::string name) { return find_feed(*feeds, std::move(name)); },
-        {.wait_for_stream = options.play_wait},
-        std::make_shared<egress::rtmp_play_stats>()
+outcome<void> gateway::impl::read_certificate() {
+    const bool wanted = !options.https_addr.empty() || !options.rtmps_addr.empty();
+    if (options.tls_cert.empty() != options.tls_key.empty() || (wanted && options.tls_cert.empty()))
+        return failure(
+            errc::invalid_argument, "-httpsAddr and -rtmpsAddr need both -tlsCert and -tlsKey"
+        );
+    if (options.tls_cert.empty())
+        return {};
+    auto opened = http::reloading_tls::open(options.tls_cert, options.tls_key, log.with("tls"));
+    if (!opened)
+        return opened.error();
+    certificate = std::move(*opened);
+    certificate->watch(threads->at(0).get_executor());
+    return {};
+}
+
+outcome<void> gateway::impl::make_front() {
+    http::server_options wanted;
+    wanted.limits.connections = options.max_connections;
+    wanted.cors = options.cors;
+    front = std::make_unique<http::server>(*threads, wanted, log.with("http"));
+    const auto check = access->closed() ? access->access() : ingest::check_access();
+    trickle::server_options readable;
+    readable.base_path = trickle_path;
+    live::forbid_writes(readable);
+    live::guard_reads(readable, check);
+    segments = std::make_unique<trickle::server>(*channels, readable, log.with("trickle"));
+    segments->mount(*front, *threads);
+    live::add_routes(*front, *streams, check);
+    live::add_web_pages(*front);
+    add_doors_route(*front, door_facts);
+    sockets = std::make_unique<http::websocket_host>(
+        http::websocket_options{.any_origin = options.cors}, log.with("websocket")
     );
-    rtmp = std::make_unique<ingest::rtmp_server>(
-        *threads, std::move(wanted), std::move(callbacks), log.with("rtmp")
-    );
-    return rtmp->listen();
+    if (auto started = sockets->start(); !started)
+        return started;
+    live::add_event_door(*sockets, *front, events, {.check = check});
+    return {};
+}
+
+// What /doors tells; the routes exist before the ports are known.
+void gateway::impl::describe_doors(const gateway_ports& ports) {
+    door_facts->host = options.gateway_host;
+    door_facts->http = ports.http;
+    door_facts->https = ports.https;
+    door_facts->rtmp = ports.rtmp;
+    door_facts->rtmps = ports.rtmps;
+    door_facts->srt = ports.srt;
+    door_facts->webrtc = !ports.webrtc.empty();
+    door_facts->auth = access->closed();
+    door_facts->ice_servers = open_doors->ice_servers();
+    if (ports.worker)
+        door_facts->pipelines = {"noop", "passthrough", "avfilter"};
+}
+
+outcome<void> gateway::impl::listen_http(gateway_ports& ports) {
+    auto plain = front->listen(options.http_addr);
+    if (!plain)
+        return plain.error();
+    ports.http = *plain;
+    if (options.https_addr.empty())
+        return {};
+    auto secure = front->listen(options.https_addr, certificate->context());
+    if (!secure)
+        return secure.error();
+    ports.https = *secure;
+    return {};
 }
 
 outcome<gateway_ports> gateway::impl::start() {
@@ -170,6 +193,8 @@ outcome<gateway_ports> gateway::impl::start() {
         );
     gateway_ports ports;
     threads = std::make_unique<shards>(options.shards);
+    if (auto read = read_certificate(); !read)
+        return read.error();
     auto bases = orchestrators(ports);
     if (!bases)
         return bases.error();
@@ -179,30 +204,35 @@ outcome<gateway_ports> gateway::impl::start() {
     feeds = std::make_unique<egress::feed_table>(
         *threads, *channels, egress::feed_options(), log.with("feed")
     );
+    events = std::make_shared<live::event_hub>();
+    door_facts = std::make_shared<door_list>();
     if (auto made = make_registry(std::move(*bases)); !made)
         return made.error();
+    auto gate = make_gate(*streams, options, log);
+    if (!gate)
+        return gate.error();
+    access = std::move(*gate);
+    if (auto made = make_front(); !made)
+        return made.error();
 
-    http::server_options front_options;
-    front_options.limits.connections = options.max_connections;
-    front_options.cors = options.cors;
-    front = std::make_unique<http::server>(*threads, front_options, log.with("http"));
-    trickle::server_options readable;
-    readable.base_path = trickle_path;
-    live::forbid_writes(readable);
-    segments = std::make_unique<trickle::server>(*channels, readable, log.with("trickle"));
-    segments->mount(*front, *threads);
-    live::add_routes(*front, *streams);
+    open_doors = std::make_unique<doors>(
+        door_services{*threads, *channels, *feeds, *streams, *access, *events}, options, log
+    );
+    const auto rtmps = certificate ? certificate->context() : http::tls_context();
+    if (auto opened = open_doors->open(*front, rtmps, ports); !opened)
+        return opened.error();
+    // Last: with the first connection the table of routes is closed.
+    if (auto listening = listen_http(ports); !listening)
+        return listening.error();
+    describe_doors(ports);
 
-    auto http_port = front->listen(options.http_addr);
-    if (!http_port)
-        return http_port.error();
-    ports.http = *http_port;
-    if (!options.rtmp_addr.empty()) {
-        auto rtmp_port = listen_rtmp();
-        if (!rtmp_port)
-            return rtmp_port.error();
-        ports.rtmp = *rtmp_port;
-    }
+    auto pulse = make_heartbeat(*threads, *streams, options, log);
+    if (!pulse)
+        return pulse.error();
+    reports = std::move(*pulse);
+    if (reports)
+        if (auto started = reports->start(); !started)
+            return started.error();
     return ports;
 }
 
@@ -211,26 +241,36 @@ void gateway::impl::stop() {
         return;
     // Publishers first, so that their channels are deleted while the orchestrators still listen;
     // then the channels, so that nobody waits for a segment; then the connections.
+    if (reports)
+        reports->stop();
     if (streams)
         streams->stop(options.drain);
     if (feeds)
         feeds->stop();
     if (channels)
         channels->stop();
-    if (rtmp)
-        rtmp->stop(options.drain);
+    if (open_doors)
+        open_doors->close(options.drain);
+    if (sockets)
+        sockets->stop();
     if (front)
         front->stop(options.drain);
     if (built_in)
         built_in->stop(options.drain);
+    if (certificate)
+        certificate->close();
     threads->stop();
-    rtmp.reset();
+    reports.reset();
     front.reset();
+    open_doors.reset();
+    sockets.reset();
+    access.reset();
     streams.reset();
     feeds.reset();
     segments.reset();
     channels.reset();
     built_in.reset();
+    certificate.reset();
     threads.reset();
 }
 

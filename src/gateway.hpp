@@ -18,10 +18,42 @@
 namespace rivulet {
 
 struct gateway_options {
-    // Listeners, "HOST:PORT"; port 0 picks one. An empty RTMP address switches RTMP off.
+    // Listeners, "HOST:PORT"; port 0 picks one. An empty address leaves that door shut.
     std::string http_addr = "127.0.0.1:8935";
     std::string rtmp_addr = "127.0.0.1:1935";
-    bool cors = false; // every reply may be read by pages of any origin
+    std::string https_addr, rtmps_addr, ws_addr; // need the certificate
+    std::string srt_addr;
+    std::string webrtc_addr; // "HOST:PORT" or "HOST:FIRST-LAST"
+    std::filesystem::path tls_cert, tls_key;
+    std::string gateway_host; // "host", "host:port" or a URL; empty: as clients address it
+    bool cors = false;        // every reply may be read by pages of any origin
+
+    // WebRTC.
+    std::string nat_ip;
+    std::vector<std::string> ice_servers; // as webrtc::parse_ice_servers reads them
+    bool ice_tcp = true;
+    std::size_t webrtc_peers = 4'000;
+    std::chrono::milliseconds keyframe_interval = std::chrono::seconds(2);
+    bool whip_transcode = true;
+    std::chrono::milliseconds video_gather = std::chrono::seconds(5);
+    bool correct_timestamps = true; // of Safari
+    std::chrono::milliseconds whep_wait = std::chrono::seconds(10);
+    std::size_t whep_max_sessions = 0; // of one stream; 0: any number
+    std::string whep_url;              // before {stream}-{request}-out/whep; empty: this gateway
+
+    // SRT.
+    std::string srt_passphrase;
+    std::chrono::milliseconds srt_latency{120};
+    std::size_t max_srt_connections = 2'000;
+
+    // Who may do what.
+    std::filesystem::path stream_keys; // empty: no keys are asked
+    std::string auth_webhook_url, auth_api_key;
+    std::string heartbeat_url, heartbeat_headers;
+    std::chrono::milliseconds heartbeat_interval = std::chrono::seconds(5);
+    std::string media_mtx_password;
+    bool private_targets = false; // push to and pull from loopback, link-local and private hosts
+    bool push = true;             // what rtmpOutput asks for
 
     // Orchestrators in order of preference: "https://host:port", "host:port", "host" (as
     // go-livepeer reads -orchAddr: no scheme is https, no port 8935, no host 127.0.0.1). Empty: the
@@ -40,7 +72,6 @@ struct gateway_options {
     std::uint64_t max_segment_media = 48ull << 20;                    // the same, in bytes
     std::chrono::milliseconds output_timeout{0}; // -liveOutSegmentTimeout; 0: a watchdog of 30 s
     std::chrono::milliseconds play_wait = std::chrono::seconds(10); // for a stream not there yet
-    bool private_rtmp_output = false; // rtmpOutput may name loopback, link-local and private hosts
 
     // The process.
     std::size_t shards = 0; // network threads; 0 is one per core
@@ -58,8 +89,10 @@ struct gateway_options {
 // What was really bound.
 struct gateway_ports {
     std::uint16_t http = 0;
-    std::uint16_t rtmp = 0;   // 0: RTMP is off
-    std::uint16_t worker = 0; // the built-in orchestrator; 0: remote ones are used
+    std::uint16_t rtmp = 0; // 0: off; so for the others
+    std::uint16_t https = 0, rtmps = 0, wss = 0, srt = 0;
+    std::vector<std::uint16_t> webrtc; // one for each shard
+    std::uint16_t worker = 0;          // the built-in orchestrator; 0: remote ones are used
 };
 
 class gateway {

@@ -223,7 +223,7 @@ TEST(gateway, delete_ends_the_publisher) {
 TEST(gateway, the_result_is_pushed_to_an_rtmp_server) {
     gateway_rig target;
     gateway_options options;
-    options.private_rtmp_output = true;
+    options.private_targets = true;
     gateway_rig rig(options);
     auto publisher = rig.publish(
         "/live/cam?pipeline=passthrough&rtmpOutput=rtmp%3A%2F%2F127.0.0.1%3A" +

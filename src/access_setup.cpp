@@ -1,0 +1,45 @@
+#include "access_setup.hpp"
+
+namespace rivulet {
+
+outcome<std::unique_ptr<live::gate>>
+make_gate(live::registry& streams, const gateway_options& options, const logger& log) {
+    live::gate_options wanted;
+    wanted.gateway_host = options.gateway_host;
+    wanted.playback_prefix = options.whep_url;
+    if (!options.stream_keys.empty()) {
+        auto keys = live::key_file::open(options.stream_keys, log.with("keys"));
+        if (!keys)
+            return keys.error();
+        wanted.keys = std::move(*keys);
+    }
+    if (!options.auth_webhook_url.empty()) {
+        live::auth_webhook_options asked;
+        asked.url = options.auth_webhook_url;
+        asked.api_key = options.auth_api_key;
+        auto webhook = live::auth_webhook::create(std::move(asked), log.with("auth"));
+        if (!webhook)
+            return webhook.error();
+        wanted.webhook = std::move(*webhook);
+    }
+    return std::make_unique<live::gate>(streams, std::move(wanted), log.with("auth"));
+}
+
+outcome<std::unique_ptr<live::heartbeat>> make_heartbeat(
+    shards& threads, live::registry& streams, const gateway_options& options, const logger& log
+) {
+    if (options.heartbeat_url.empty())
+        return std::unique_ptr<live::heartbeat>();
+    live::heartbeat_options wanted;
+    wanted.url = options.heartbeat_url;
+    wanted.interval = options.heartbeat_interval;
+    auto headers = live::parse_headers(options.heartbeat_headers);
+    if (!headers)
+        return failure(headers.error().code, "-liveAIHeartbeatHeaders: " + headers.error().detail);
+    wanted.headers = std::move(*headers);
+    return std::make_unique<live::heartbeat>(
+        threads, streams, std::move(wanted), log.with("heartbeat")
+    );
+}
+
+} // namespace rivulet

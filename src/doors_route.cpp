@@ -1,0 +1,86 @@
+#include "doors_route.hpp"
+
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <cctype>
+
+namespace rivulet {
+
+namespace json = boost::json;
+
+namespace {
+
+json::value url(std::string_view scheme, std::string_view host, std::uint16_t port) {
+    if (port == 0)
+        return nullptr;
+    return json::value(fmt::format("{}://{}:{}", scheme, host, port));
+}
+
+json::array ice_servers(const door_list& doors) {
+    json::array list;
+    for (const auto& server : doors.ice_servers) {
+        json::object entry;
+        entry["urls"] = server.url;
+        // Who needs a key gets the credentials with the answer to WHIP or WHEP, after the check.
+        if (!doors.auth && !server.username.empty()) {
+            entry["username"] = server.username;
+            entry["credential"] = server.credential;
+        }
+        list.push_back(std::move(entry));
+    }
+    return list;
+}
+
+} // namespace
+
+std::string host_of(std::string_view host_header) {
+    const auto bracket = host_header.find(']');
+    const auto colon = host_header.find(':', bracket == host_header.npos ? 0 : bracket);
+    const auto host = host_header.substr(0, colon);
+    const bool plain = !host.empty() && std::ranges::all_of(host, [](unsigned char c) {
+        return std::isalnum(c) || c == '.' || c == '-' || c == '_' || c == ':' || c == '[' ||
+               c == ']';
+    });
+    return plain ? std::string(host) : std::string();
+}
+
+json::object to_json(const door_list& doors, std::string_view host) {
+    json::object body;
+    body["http"] = url("http", host, doors.http);
+    body["https"] = url("https", host, doors.https);
+    body["ws"] = url("ws", host, doors.http);
+    body["wss"] = url("wss", host, doors.wss);
+    body["rtmp"] = url("rtmp", host, doors.rtmp);
+    body["rtmps"] = url("rtmps", host, doors.rtmps);
+    body["srt"] = url("srt", host, doors.srt);
+    const auto webrtc = [&](std::string_view ending) {
+        return doors.webrtc ? json::value(fmt::format("/live/video-to-video/{{stream}}/{}", ending))
+                            : json::value(nullptr);
+    };
+    body["whip"] = webrtc("whip");
+    body["whep"] = webrtc("whep");
+    body["ice_servers"] = ice_servers(doors);
+    body["auth"] = doors.auth;
+    body["pipelines"] = json::array(doors.pipelines.begin(), doors.pipelines.end());
+    return body;
+}
+
+void add_doors_route(http::server& server, std::shared_ptr<const door_list> doors) {
+    server.route(
+        http::verb::get,
+        "/doors",
+        [doors = std::move(doors)](const http::request& request) -> awaitable<http::response> {
+            auto host = doors->host.empty() ? host_of(request["Host"]) : host_of(doors->host);
+            if (host.empty())
+                host = "localhost";
+            auto reply = http::json_response(to_json(*doors, host));
+            reply.headers.emplace_back("Cache-Control", "no-store");
+            co_return reply;
+        }
+    );
+}
+
+} // namespace rivulet
