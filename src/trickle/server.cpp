@@ -67,6 +67,25 @@ awaitable<void> server::handle(http::exchange& now) {
     }
 }
 
+namespace {
+
+http::response to_reply(const hook_refusal& why) {
+    if (!why.request_error)
+        return text_error(500, why.message);
+    const bool fits = why.status >= 400 && why.status <= 499;
+    std::string text = why.message;
+    if (text.empty() && why.status > 0)
+        text = http::beast_http::obsolete_reason(static_cast<http::status>(why.status));
+    if (text.empty() || text.starts_with('<')) // "<unknown-status>"
+        text = "Bad Request";
+    auto reply = text_error(fits ? static_cast<unsigned>(why.status) : 400, text);
+    if (why.status == 401)
+        add(reply, "WWW-Authenticate", "Bearer realm=\"rivulet\"");
+    return reply;
+}
+
+} // namespace
+
 // The product's own names (`_changes`) are written and deleted from inside only; then the hook.
 std::optional<http::response>
 server::refused(const hook& asked, http::exchange& now, const std::string& name) const {
@@ -78,15 +97,18 @@ server::refused(const hook& asked, http::exchange& now, const std::string& name)
     const auto why = asked(now.header(), name);
     if (!why)
         return std::nullopt;
-    if (!why->request_error)
-        return text_error(500, why->message);
-    const bool fits = why->status >= 400 && why->status <= 499;
-    std::string text = why->message;
-    if (text.empty() && why->status > 0)
-        text = http::beast_http::obsolete_reason(static_cast<http::status>(why->status));
-    if (text.empty() || text.starts_with('<')) // "<unknown-status>"
-        text = "Bad Request";
-    return text_error(fits ? static_cast<unsigned>(why->status) : 400, text);
+    return to_reply(*why);
+}
+
+awaitable<bool> server::read_refused(http::exchange& now, const std::string& name) const {
+    if (!options_.before_read)
+        co_return false;
+    const auto why = co_await options_.before_read(now, name);
+    if (!why)
+        co_return false;
+    auto reply = to_reply(*why);
+    co_await now.reply(std::move(reply));
+    co_return true;
 }
 
 awaitable<void> server::create(http::exchange& now, const std::string& name) {
@@ -140,11 +162,12 @@ server::remove_segment(http::exchange& now, const std::string& name, std::string
 }
 
 awaitable<void> server::next(http::exchange& now, const std::string& name) {
+    const bool no = co_await read_refused(now, name);
+    if (no)
+        co_return;
     const auto found = table_.find(name);
-    auto refusal = found ? refused(options_.before_read, now, name) : std::nullopt;
-    if (!found || refusal) {
-        auto reply = refusal ? std::move(*refusal) : text_error(404, "Stream not found");
-        co_await now.reply(std::move(reply));
+    if (!found) {
+        co_await now.reply(text_error(404, "Stream not found"));
         co_return;
     }
     http::response reply;
@@ -196,11 +219,12 @@ awaitable<void> server::write(http::exchange& now, const std::string& name, std:
 
 awaitable<void> server::read(http::exchange& now, const std::string& name, std::string text) {
     const auto seq = parse_seq(text);
+    const bool no = co_await read_refused(now, name);
+    if (no)
+        co_return;
     auto found = table_.find(name);
-    auto refusal = found ? refused(options_.before_read, now, name) : std::nullopt;
-    if (!found || refusal) {
-        auto reply = refusal ? std::move(*refusal) : text_error(404, "Stream not found");
-        co_await now.reply(std::move(reply));
+    if (!found) {
+        co_await now.reply(text_error(404, "Stream not found"));
         co_return;
     }
     if (!seq) {

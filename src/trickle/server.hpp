@@ -26,13 +26,18 @@ using hook = std::function<std::optional<hook_refusal>(
     const http::beast_http::request_header<>&, const std::string& name
 )>;
 
+// The same before a channel is read; may ask somebody else. The exchange outlives the answer. It is
+// asked about names that have no channel too, so that strangers can't tell which ones do.
+using read_hook = std::function<
+    awaitable<std::optional<hook_refusal>>(http::exchange& now, const std::string& name)>;
+
 struct server_options {
     std::string base_path = "/";                     // begins and ends with '/'
     bool autocreate = false;                         // a POST creates the channel
     hook before_create;                              // create, and a POST that would autocreate
     hook before_write;                               // POST of a segment to an existing channel
     hook before_delete;                              // DELETE of a channel or a segment
-    hook before_read;                                // GET of a segment or `next`
+    read_hook before_read;                           // GET of a segment or `next`
     duration keepalive = std::chrono::seconds(10);   // 100 Continue on an idle POST
     duration reader_grace = std::chrono::seconds(2); // for a reader whose segment left the window
     duration write_limit = std::chrono::seconds(30); // for 256 KiB to one reader
@@ -64,6 +69,8 @@ class server {
     awaitable<void> read(http::exchange& now, const std::string& name, std::string seq);
     std::optional<http::response>
     refused(const hook& asked, http::exchange& now, const std::string& name) const;
+    // True when the read was refused, and the reply sent.
+    awaitable<bool> read_refused(http::exchange& now, const std::string& name) const;
 
     channel_table& table_;
     server_options options_;

@@ -377,6 +377,12 @@ TEST(trickle_server_channels, reserved_names_are_read_only_from_outside) {
     EXPECT_EQ(rig.get("/_changes/next").body, "1");
 }
 
+awaitable<std::optional<trickle::hook_refusal>> refuse_read(std::atomic<int>& count) {
+    ++count;
+    trickle::hook_refusal no{true, 403, "no"};
+    co_return no;
+}
+
 TEST(trickle_server_channels, every_change_passes_its_hook) {
     auto options = trickle_rig::defaults();
     std::atomic<int> creates{0}, writes{0}, deletes{0}, reads{0};
@@ -389,7 +395,9 @@ TEST(trickle_server_channels, every_change_passes_its_hook) {
     options.trickle.before_create = counting(creates);
     options.trickle.before_write = counting(writes);
     options.trickle.before_delete = counting(deletes);
-    options.trickle.before_read = counting(reads);
+    options.trickle.before_read = [&reads](http::exchange&, const std::string&) {
+        return refuse_read(reads);
+    };
     trickle_rig rig(options);
     EXPECT_EQ(rig.post("/cam/x", "bad number").status, 400) << "checked before anything else";
     EXPECT_EQ(creates, 0);
@@ -402,6 +410,8 @@ TEST(trickle_server_channels, every_change_passes_its_hook) {
     EXPECT_EQ(rig.get("/cam/0").status, 403);
     EXPECT_EQ(rig.get("/cam/next").status, 403);
     EXPECT_EQ(reads, 2);
+    EXPECT_EQ(rig.get("/nobody/next").status, 403) << "a stranger can't tell which names exist";
+    EXPECT_EQ(rig.get("/nobody/0").status, 403);
     EXPECT_EQ(rig.ask(request_text("DELETE", "/cam/0")).status, 403);
     EXPECT_EQ(rig.ask(request_text("DELETE", "/cam")).status, 403);
     EXPECT_EQ(deletes, 2);
