@@ -13,6 +13,20 @@ awaitable<std::string> serve(
     std::shared_ptr<rtmp_play_stats> stats,
     std::shared_ptr<ingest::rtmp_viewer> viewer
 ) {
+    if (options.access) {
+        ingest::access_request asked;
+        asked.action = ingest::access_action::watch;
+        asked.protocol = "rtmp";
+        asked.stream = viewer->request().stream;
+        asked.key = ingest::key_of(viewer->request().query);
+        asked.remote = viewer->request().remote;
+        auto allowed = co_await options.access(std::move(asked));
+        if (!allowed) {
+            ++stats->refused;
+            viewer->status("error", "NetStream.Play.Failed", allowed.error().detail);
+            co_return "refused: " + allowed.error().detail;
+        }
+    }
     const auto give_up = steady_clock::now() + options.wait_for_stream;
     asio::steady_timer pause(co_await asio::this_coro::executor);
     std::shared_ptr<channel_feed> feed;

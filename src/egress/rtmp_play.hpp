@@ -4,6 +4,7 @@
 #pragma once
 
 #include "egress/feed_table.hpp"
+#include "ingest/access.hpp"
 #include "ingest/rtmp_server.hpp"
 
 #include <atomic>
@@ -17,14 +18,16 @@ struct rtmp_play_options {
     duration wait_for_stream = std::chrono::seconds(10); // for a name that is not there yet
     duration poll = std::chrono::milliseconds(100);      // while waiting for it
     std::size_t write_bytes = 256u << 10;                // at most so much in one gather write
+    ingest::check_access access;                         // asked first; empty: everybody may watch
 };
 
 struct rtmp_play_stats {
-    std::atomic<std::uint64_t> served{0}, dropped_units{0}, cut_slow{0}, not_found{0};
+    std::atomic<std::uint64_t> served{0}, dropped_units{0}, cut_slow{0}, not_found{0}, refused{0};
 };
 
-// The callback for ingest::rtmp_callbacks::play. A name that never appears is answered with
-// NetStream.Play.StreamNotFound, the channel's end with NetStream.Play.UnpublishNotify and Stop.
+// The callback for ingest::rtmp_callbacks::play. A player that may not watch is answered with
+// NetStream.Play.Failed, a name that never appears with NetStream.Play.StreamNotFound, the
+// channel's end with NetStream.Play.UnpublishNotify and Stop.
 ingest::serve_player
 rtmp_play(find_feed find, rtmp_play_options options, std::shared_ptr<rtmp_play_stats> stats);
 
