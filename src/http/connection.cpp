@@ -1,5 +1,6 @@
 #include "http/connection.hpp"
 
+#include "http/socket_relay.hpp"
 #include "http/target.hpp"
 
 #include <boost/asio/detached.hpp>
@@ -161,6 +162,12 @@ awaitable<void> connection::answer_whole(exchange& now) {
     asked.path = target.path;
     std::string allowed;
     const auto method = now.header().method();
+    const auto* upgrade = owner_->find_upgrade_route(target.path, asked);
+    if (upgrade && wants_websocket(now.header())) {
+        asked.query = parse_query(target.query);
+        co_await answer_upgrade(*upgrade, asked, now);
+        co_return;
+    }
     const auto* found = owner_->find_route(method, target.path, asked, allowed);
     if (found) {
         asked.query = parse_query(target.query);
@@ -168,7 +175,10 @@ awaitable<void> connection::answer_whole(exchange& now) {
         co_return;
     }
     response refusal;
-    if (allowed.empty()) {
+    if (upgrade) {
+        refusal = error_response(http::status::upgrade_required, "a WebSocket is wanted here");
+        refusal.headers = {{"Upgrade", "websocket"}};
+    } else if (allowed.empty()) {
         refusal = error_response(
             http::status::not_found, "no such path: " + std::string(target.path.substr(0, 200))
         );
@@ -221,6 +231,53 @@ awaitable<result<std::string>> connection::read_whole_body(exchange& now, std::s
     if (overflow)
         co_return make_error_code(errc::too_large);
     co_return std::move(body);
+}
+
+awaitable<void>
+connection::answer_upgrade(const upgrade_route_entry& route, request& asked, exchange& now) {
+    auto offer = check_upgrade(now.header());
+    // Frames may follow only once we have agreed, and a body has no place at all.
+    if (offer && (!reader_.body_done() || reader_.buffered() > 0))
+        offer = failure(errc::invalid_argument, "data came before the WebSocket was open");
+    if (!offer) {
+        const bool version = offer.error().code == errc::unsupported;
+        auto refusal = error_response(
+            version ? http::status::upgrade_required : http::status::bad_request,
+            offer.error().detail
+        );
+        if (version)
+            refusal.headers = {{"Upgrade", "websocket"}, {"Sec-WebSocket-Version", "13"}};
+        co_await now.reply(std::move(refusal), after_reply::close);
+        co_return;
+    }
+    asked.header = now.header();
+    asked.remote = io_->remote();
+    asked.secure = io_->is_tls();
+    auto answer = co_await route.decide(asked);
+    if (answer.refusal) {
+        co_await now.reply(std::move(*answer.refusal), after_reply::close);
+        co_return;
+    }
+    co_await give_away(answer, std::move(*offer));
+}
+
+// Afterwards the connection has nothing to answer on, which ends it.
+awaitable<void> connection::give_away(const upgrade_answer& answer, websocket_offer offer) {
+    if (!io_->is_tls()) {
+        const int socket = io_->release();
+        if (socket >= 0)
+            answer.take(socket, std::move(offer));
+        co_return;
+    }
+    socket_pair ends;
+    if (!ends.good()) {
+        owner_->log.warn("no descriptors are left for a WebSocket");
+        co_return;
+    }
+    answer.take(ends.give(), std::move(offer));
+    answering_ = false; // nothing to wait for when the server stops
+    co_await relay_socket(io_, ends.keep(io_->executor()));
+    co_await io_->linger_close(linger_limit);
 }
 
 awaitable<void> connection::answer_route(const route_entry& route, request& asked, exchange& now) {

@@ -29,6 +29,11 @@ struct stream_route_entry {
     stream_handler handle;
 };
 
+struct upgrade_route_entry {
+    std::string pattern;
+    upgrade_handler decide;
+};
+
 struct server::impl {
     impl(shards& s, server_options o, logger l) : shards_(s), options(o), log(std::move(l)) {}
 
@@ -38,6 +43,7 @@ struct server::impl {
     const route_entry*
     find_route(verb method, std::string_view path, request& into, std::string& allowed) const;
     const stream_route_entry* find_stream_route(std::string_view path) const;
+    const upgrade_route_entry* find_upgrade_route(std::string_view path, request& into) const;
 
     void add(connection* c);
     void remove(connection* c);
@@ -49,6 +55,7 @@ struct server::impl {
     logger log;
     std::vector<route_entry> routes; // immutable once listening
     std::vector<stream_route_entry> stream_routes;
+    std::vector<upgrade_route_entry> upgrade_routes;
     std::vector<std::shared_ptr<tcp::acceptor>> acceptors;
     std::atomic<bool> stopping{false};
     std::atomic<std::size_t> count{0};
@@ -75,6 +82,8 @@ class connection : public std::enable_shared_from_this<connection> {
     awaitable<next> answer(std::shared_ptr<connection> self);
     awaitable<void> answer_stream(const stream_route_entry& route, exchange& now);
     awaitable<void> answer_whole(exchange& now);
+    awaitable<void> answer_upgrade(const upgrade_route_entry& route, request& asked, exchange& now);
+    awaitable<void> give_away(const upgrade_answer& answer, websocket_offer offer);
     awaitable<void> answer_route(const route_entry& route, request& asked, exchange& now);
     awaitable<result<std::string>> read_whole_body(exchange& now, std::size_t limit);
 

@@ -58,6 +58,10 @@ void server::stream_route(std::string prefix, home_of home, stream_handler handl
     impl_->stream_routes.push_back({std::move(prefix), std::move(home), std::move(handle)});
 }
 
+void server::upgrade_route(std::string pattern, upgrade_handler decide) {
+    impl_->upgrade_routes.push_back({std::move(pattern), std::move(decide)});
+}
+
 outcome<std::uint16_t> server::listen(const std::string& address, tls_context tls) {
     const auto parts = parse_address(address);
     error_code ec;
@@ -141,6 +145,16 @@ const stream_route_entry* server::impl::find_stream_route(std::string_view path)
     for (const auto& entry : stream_routes)
         if (path.starts_with(entry.prefix))
             return &entry;
+    return nullptr;
+}
+
+const upgrade_route_entry*
+server::impl::find_upgrade_route(std::string_view path, request& into) const {
+    for (const auto& entry : upgrade_routes)
+        if (auto params = match_pattern(entry.pattern, path)) {
+            into.params = std::move(*params);
+            return &entry;
+        }
     return nullptr;
 }
 

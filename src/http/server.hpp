@@ -9,9 +9,11 @@
 #include "http/exchange.hpp"
 #include "http/message.hpp"
 #include "http/tls.hpp"
+#include "http/websocket_upgrade.hpp"
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace rivulet::http {
@@ -19,6 +21,16 @@ namespace rivulet::http {
 // The request lives until the handler's coroutine ends.
 using handler = std::function<awaitable<response>(const request&)>;
 using stream_handler = std::function<awaitable<void>(exchange&)>;
+
+// What a WebSocket route says to an upgrade request: a refusal, or who takes the connection. The
+// socket is plain (with TLS one end of a pair whose other end is relayed); its handshake is not
+// answered yet. Whoever takes it closes it.
+struct upgrade_answer {
+    std::optional<response> refusal;
+    std::function<void(int socket, websocket_offer offer)> take;
+};
+
+using upgrade_handler = std::function<awaitable<upgrade_answer>(const request&)>;
 
 struct server_limits {
     std::size_t header_bytes = 16 * 1024;
@@ -52,6 +64,10 @@ class server {
     // first.
     using home_of = std::function<std::size_t(std::string_view rest)>;
     void stream_route(std::string prefix, home_of home, stream_handler handle);
+
+    // WebSocket handshakes on `pattern`, once they are found good, go to `decide`. A GET without an
+    // upgrade gets 426 there, unless another route has it.
+    void upgrade_route(std::string pattern, upgrade_handler decide);
 
     // "HOST:PORT", "[v6]:PORT" or ":PORT"; port 0 picks one. Returns the real port. May be called
     // for several addresses. Fails when the address can't be bound; the text says which and why.

@@ -389,6 +389,15 @@ void stream::close() {
     impl_->socket.close(ignored);
 }
 
+int stream::release() {
+    if (impl_->tls || !impl_->socket.is_open())
+        return -1;
+    error_code failed;
+    impl_->deadline.cancel();
+    const auto handle = impl_->socket.release(failed);
+    return failed ? -1 : handle;
+}
+
 bool stream::is_open() const {
     return impl_->socket.is_open();
 }

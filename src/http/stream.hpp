@@ -62,6 +62,9 @@ class stream {
     // write may then have been sent in part; with TLS its last record is completed by the next one.
     void cancel();
     void close();
+    // Gives the socket away, without its deadline; nothing works afterwards. Plain only. -1 when it
+    // can't be had.
+    int release();
 
     bool is_open() const;
     bool is_tls() const;
