@@ -1,0 +1,16 @@
+#!/bin/sh
+# in_browser_namespace.sh MODULES COMMAND…: runs COMMAND where only loopback exists, with the npm
+# modules of package.json in MODULES (installed there when they are not).
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+modules=$1
+shift
+if ! cmp -s "$here/package-lock.json" "$modules/installed.json"; then
+    mkdir -p "$modules"
+    cp "$here/package.json" "$here/package-lock.json" "$modules/"
+    (cd "$modules" && PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1 npm ci --no-audit --no-fund --loglevel=error) >&2
+    cp "$here/package-lock.json" "$modules/installed.json"
+fi
+export BROWSER_MODULES="$modules"
+if [ "$(id -u)" = 0 ]; then alone="unshare -n"; else alone="unshare -rn"; fi
+exec $alone sh -c 'ip link set lo up && exec "$@"' in_browser_namespace "$@"
