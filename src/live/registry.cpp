@@ -153,29 +153,34 @@ awaitable<bool> registry::update(std::string name, std::string body) {
     co_return co_await on_shard(shards_.of(name), std::move(work));
 }
 
-awaitable<std::optional<std::string>> registry::stop_stream(std::string id_or_name) {
-    auto by_name = [&here = home(id_or_name), &id_or_name] {
-        const auto one = here.find_name(id_or_name);
-        if (!one || !one->has_publisher())
-            return false;
-        one->cut(job_end_cause::stopped, "stopped through the API");
-        return true;
+awaitable<std::optional<std::string>> registry::name_of(std::string name_or_id) {
+    auto by_name = [&here = home(name_or_id), &name_or_id] {
+        const auto one = here.find_name(name_or_id);
+        return one && one->has_publisher();
     };
-    if (auto stopped = co_await on_shard(shards_.of(id_or_name), std::move(by_name)); stopped)
-        co_return id_or_name;
+    if (auto found = co_await on_shard(shards_.of(name_or_id), std::move(by_name)); found)
+        co_return name_or_id;
     for (auto& each : parts_) {
-        auto by_id = [&part = *each, &id_or_name]() -> std::optional<std::string> {
-            const auto one = part.find_id(id_or_name);
-            if (!one || !one->has_publisher())
-                return std::nullopt;
-            one->cut(job_end_cause::stopped, "stopped through the API");
-            return one->name();
+        auto by_id = [&part = *each, &name_or_id]() -> std::optional<std::string> {
+            const auto one = part.find_id(name_or_id);
+            return one && one->has_publisher() ? std::optional(one->name()) : std::nullopt;
         };
         auto name = co_await on_shard(each->context, std::move(by_id));
         if (name)
             co_return name;
     }
     co_return std::nullopt;
+}
+
+awaitable<bool> registry::stop_stream(std::string name) {
+    auto work = [&here = home(name), &name] {
+        const auto one = here.find_name(name);
+        if (!one || !one->has_publisher())
+            return false;
+        one->cut(job_end_cause::stopped, "stopped through the API");
+        return true;
+    };
+    co_return co_await on_shard(shards_.of(name), std::move(work));
 }
 
 awaitable<std::size_t> registry::terminate(std::string id, std::string reason) {
@@ -268,6 +273,12 @@ std::optional<std::string> registry::playback_channel(const std::string& path) {
     }
     // Nobody publishes it: a stream may come yet, what looks like a session that is over will not.
     return readings.size() == 1 ? std::optional(channel(readings.front())) : std::nullopt;
+}
+
+void registry::request_keyframe(const std::string& channel) {
+    const auto one = home(channel).find_name(channel);
+    if (one && one->has_publisher() && one->request_keyframe)
+        one->request_keyframe();
 }
 
 awaitable<void> registry::stop_part(part& on, duration limit) {

@@ -54,8 +54,10 @@ class registry {
 
     // By name. False when there is no such stream.
     awaitable<bool> update(std::string name, std::string body);
-    // Ends the stream of this name or id and tells its publisher; its name, or nothing.
-    awaitable<std::optional<std::string>> stop_stream(std::string id_or_name);
+    // The name of a stream that has a publisher, by name, else by id.
+    awaitable<std::optional<std::string>> name_of(std::string name_or_id);
+    // Ends the stream of this name and tells its publisher. False when there is none.
+    awaitable<bool> stop_stream(std::string name);
     // Ends every stream of exactly this id; how many there were.
     awaitable<std::size_t> terminate(std::string id, std::string reason);
     // By id, else by name; also for a minute after the end.
@@ -68,6 +70,9 @@ class registry {
     // The channel to play for that path; nothing when it names a session that is over. Called on
     // the home shard of the stream.
     std::optional<std::string> playback_channel(const std::string& path);
+
+    // Asks the publisher of a source channel for a keyframe, where its protocol can. Home shard.
+    void request_keyframe(const std::string& channel);
 
     std::size_t count() const { return count_.load(std::memory_order_relaxed); }
 

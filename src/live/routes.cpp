@@ -1,7 +1,9 @@
 #include "live/routes.hpp"
 
+#include "live/http_access.hpp"
 #include "live/json_object.hpp"
 #include "live/json_text.hpp"
+#include "live/web_pages.hpp"
 
 #include <boost/json/array.hpp>
 #include <fmt/core.h>
@@ -10,6 +12,7 @@ namespace rivulet::live {
 
 namespace json = boost::json;
 using http::verb;
+using ingest::access_action;
 
 namespace {
 
@@ -48,34 +51,56 @@ awaitable<http::response> preflight(const http::request&) {
     co_return no_content();
 }
 
-awaitable<http::response> update(registry& streams, const http::request& request) {
+// What the handlers work with.
+struct live_api {
+    registry& streams;
+    ingest::check_access check;
+};
+
+awaitable<http::response> update(const live_api& api, const http::request& request) {
     const auto& name = param(request, "stream");
+    auto refused = co_await ask_access(api.check, access_action::control, request, name);
+    if (refused)
+        co_return *refused;
     if (auto valid = parse_json_object(request.body, {update_bytes, 64}); !valid)
         co_return http::error_response(http::status::bad_request, valid.error().detail);
-    const bool taken = co_await streams.update(name, request.body);
+    const bool taken = co_await api.streams.update(name, request.body);
     co_return taken ? http::response() : no_stream(name);
 }
 
-awaitable<http::response> status(registry& streams, const http::request& request) {
+awaitable<http::response> status(const live_api& api, const http::request& request) {
     const auto& name = param(request, "stream");
-    auto found = co_await streams.find(name);
+    auto found = co_await api.streams.find(name);
+    // Keys are for names; a stranger does not learn which names and ids there are.
+    const auto whose = found ? found->name : name;
+    auto refused = co_await ask_access(api.check, access_action::control, request, whose);
+    if (refused)
+        co_return *refused;
     if (!found)
         co_return no_stream(name);
     co_return fresh_json(to_json(*found));
 }
 
-awaitable<http::response> stop(registry& streams, const http::request& request) {
-    const auto& name = param(request, "stream");
-    auto stopped = co_await streams.stop_stream(name);
+awaitable<http::response> stop(const live_api& api, const http::request& request) {
+    const auto& name_or_id = param(request, "stream");
+    const auto found = co_await api.streams.name_of(name_or_id);
+    const auto name = found.value_or(name_or_id);
+    auto refused = co_await ask_access(api.check, access_action::control, request, name);
+    if (refused)
+        co_return *refused;
+    const bool stopped = co_await api.streams.stop_stream(name);
     if (!stopped)
-        co_return no_stream(name);
+        co_return no_stream(name_or_id);
     json::object body;
-    body["stopped"] = *stopped;
+    body["stopped"] = name;
     co_return fresh_json(body);
 }
 
-awaitable<http::response> list(registry& streams, const http::request&) {
-    auto all = co_await streams.list();
+awaitable<http::response> list(const live_api& api, const http::request& request) {
+    auto refused = co_await ask_access(api.check, access_action::control, request, {});
+    if (refused)
+        co_return *refused;
+    auto all = co_await api.streams.list();
     json::array entries;
     for (const auto& one : all)
         entries.push_back(to_list_entry(one));
@@ -84,16 +109,19 @@ awaitable<http::response> list(registry& streams, const http::request&) {
     co_return fresh_json(body);
 }
 
-awaitable<http::response> health(registry& streams, const http::request&) {
+awaitable<http::response> health(const live_api& api, const http::request&) {
     json::object body;
     body["status"] = "ok";
     body["version"] = RIVULET_VERSION;
-    body["streams"] = streams.count();
+    body["streams"] = api.streams.count();
     co_return fresh_json(body);
 }
 
-awaitable<http::response> first_page(registry& streams, const http::request&) {
-    auto all = co_await streams.list();
+awaitable<http::response> first_page(const live_api& api, const http::request& request) {
+    const auto refused = co_await ask_access(api.check, access_action::control, request, {});
+    std::vector<stream_snapshot> all;
+    if (!refused)
+        all = co_await api.streams.list();
     std::string rows;
     for (const auto& one : all)
         rows += fmt::format(
@@ -108,52 +136,19 @@ awaitable<http::response> first_page(registry& streams, const http::request&) {
             html_text(summary(one))
         );
     if (rows.empty())
-        rows = "<tr><td colspan=\"5\">Nobody publishes yet.</td></tr>\n";
-    http::response reply;
-    reply.content_type = "text/html; charset=utf-8";
-    reply.headers.emplace_back("Cache-Control", "no-store");
-    reply.headers.emplace_back(
-        "Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'"
-    );
-    reply.body = fmt::format(
-        R"(<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>Rivulet</title>
-<style>body{{font:16px/1.5 system-ui,sans-serif;margin:2rem;max-width:60rem}}
-td,th{{text-align:left;padding:.2rem 1rem .2rem 0;vertical-align:top}}code{{white-space:nowrap}}</style>
-</head><body>
-<h1>Rivulet {}</h1>
-<h2>Streams</h2>
-<table><tr><th>name</th><th>pipeline</th><th>state</th><th>fps in → out</th><th></th></tr>
-{}</table>
-<h2>Use it</h2>
-<table>
-<tr><td>publish</td><td><code>rtmp://HOST/live/NAME?pipeline=noop</code></td></tr>
-<tr><td>watch the result</td><td><code>rtmp://HOST/NAME-out</code></td></tr>
-<tr><td>watch the source</td><td><code>rtmp://HOST/NAME</code></td></tr>
-<tr><td>new parameters</td><td><code>POST {}/NAME/update</code></td></tr>
-<tr><td>how it goes</td><td><code>GET {}/NAME/status</code></td></tr>
-<tr><td>stop</td><td><code>DELETE {}/NAME</code></td></tr>
-<tr><td>all streams</td><td><code>GET <a href="{}">{}</a></code></td></tr>
-<tr><td>segments over HTTP</td><td><code>GET /ai/trickle/NAME-out/-2</code></td></tr>
-<tr><td>health</td><td><code>GET <a href="/healthz">/healthz</a></code></td></tr>
-</table>
-</body></html>
-)",
-        RIVULET_VERSION,
-        rows,
-        base,
-        base,
-        base,
-        base,
-        base
-    );
-    co_return reply;
+        rows = fmt::format(
+            "<tr><td colspan=\"5\">{}</td></tr>\n",
+            refused ? "The list needs a key." : "Nobody publishes yet."
+        );
+    co_return console_page(request, rows);
 }
 
-using bound = awaitable<http::response> (*)(registry&, const http::request&);
+using bound = awaitable<http::response> (*)(const live_api&, const http::request&);
 
-http::handler with(registry& streams, bound handle) {
-    return [&streams, handle](const http::request& request) { return handle(streams, request); };
+http::handler with(std::shared_ptr<const live_api> api, bound handle) {
+    return [api = std::move(api), handle](const http::request& request) {
+        return handle(*api, request);
+    };
 }
 
 } // namespace
@@ -184,17 +179,19 @@ std::string html_text(std::string_view text) {
     return out;
 }
 
-void add_routes(http::server& server, registry& streams) {
+void add_routes(http::server& server, registry& streams, ingest::check_access check) {
+    const std::shared_ptr<const live_api> api(new live_api{streams, std::move(check)});
     const std::string all(base);
     const auto one = all + "/{stream}";
-    server.route(verb::post, one + "/update", update_bytes, with(streams, update));
+    server.route(verb::post, one + "/update", update_bytes, with(api, update));
     server.route(verb::options, one + "/update", preflight);
-    server.route(verb::get, one + "/status", with(streams, status));
+    server.route(verb::get, one + "/status", with(api, status));
     server.route(verb::options, one + "/status", preflight);
-    server.route(verb::delete_, one, with(streams, stop));
-    server.route(verb::get, all, with(streams, list));
-    server.route(verb::get, "/healthz", with(streams, health));
-    server.route(verb::get, "/", with(streams, first_page));
+    server.route(verb::delete_, one, with(api, stop));
+    server.route(verb::get, all, with(api, list));
+    server.route(verb::get, "/healthz", with(api, health));
+    server.route(verb::get, "/", with(api, first_page));
+    add_web_pages(server);
 }
 
 void forbid_writes(trickle::server_options& options) {

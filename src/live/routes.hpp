@@ -3,6 +3,7 @@
 #pragma once
 
 #include "http/server.hpp"
+#include "ingest/access.hpp"
 #include "live/registry.hpp"
 #include "trickle/server.hpp"
 
@@ -12,11 +13,12 @@ namespace rivulet::live {
 
 inline constexpr std::size_t update_bytes = 1024 * 1024;
 
-// Both objects outlive the server's connections.
-void add_routes(http::server& server, registry& streams);
+// All of them outlive the server's connections. `check` is asked before anything is told or
+// changed; empty: everybody may.
+void add_routes(http::server& server, registry& streams, ingest::check_access check = {});
 
-// Hooks for the trickle server that shares the channel table with the live streams: everybody may
-// read channels, nobody may write, create or delete them over HTTP.
+// Hooks for the trickle server that shares the channel table with the live streams: nobody may
+// write, create or delete channels over HTTP. guard_reads() says who may read them.
 void forbid_writes(trickle::server_options& options);
 
 // Escapes text for HTML.

@@ -25,9 +25,9 @@ std::string error_of(const raw_reply& reply) {
 
 } // namespace
 
-using live_conformance_flow = live_routes;
-
-TEST_F(live_conformance_flow, s12_status_is_keyed_by_id_and_update_by_name) {
+TEST(live_conformance, s12_status_is_keyed_by_id_and_update_by_name) {
+    fake_orchestrator orchestrator;
+    live_rig rig({orchestrator.url()});
     auto publisher = rig.publish("cam", {{"streamId", "sid"}});
     EXPECT_EQ(rig.get("/live/video-to-video/sid/status").status, 200);
     EXPECT_EQ(rig.get("/live/video-to-video/cam/status").status, 200); // ours: by name too
@@ -36,20 +36,26 @@ TEST_F(live_conformance_flow, s12_status_is_keyed_by_id_and_update_by_name) {
     EXPECT_EQ(rig.post("/live/video-to-video/cam/update", "{}").body, "");
 }
 
-TEST_F(live_conformance_flow, s13_status_of_an_unknown_stream_is_404) {
+TEST(live_conformance, s13_status_of_an_unknown_stream_is_404) {
+    fake_orchestrator orchestrator;
+    live_rig rig({orchestrator.url()});
     const auto reply = rig.get("/live/video-to-video/nobody/status");
     EXPECT_EQ(reply.status, 404);
     EXPECT_THAT(error_of(reply), HasSubstr("Stream not found"));
     EXPECT_THAT(reply["content-type"], StartsWith("application/json"));
 }
 
-TEST_F(live_conformance_flow, s10_update_of_an_unknown_stream_is_404) {
+TEST(live_conformance, s10_update_of_an_unknown_stream_is_404) {
+    fake_orchestrator orchestrator;
+    live_rig rig({orchestrator.url()});
     const auto reply = rig.post("/live/video-to-video/nobody/update", "{}");
     EXPECT_EQ(reply.status, 404);
     EXPECT_THAT(error_of(reply), HasSubstr("nobody"));
 }
 
-TEST_F(live_conformance_flow, s4_options_on_update_and_status_is_204) {
+TEST(live_conformance, s4_options_on_update_and_status_is_204) {
+    fake_orchestrator orchestrator;
+    live_rig rig({orchestrator.url()});
     for (const char* path : {"/live/video-to-video/cam/update", "/live/video-to-video/cam/status"})
         EXPECT_EQ(rig.call("OPTIONS", path).status, 204) << path;
 }

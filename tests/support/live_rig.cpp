@@ -1,6 +1,7 @@
 #include "support/live_rig.hpp"
 
 #include "base/bytes.hpp"
+#include "live/http_access.hpp"
 #include "live/routes.hpp"
 #include "media/access_unit.hpp"
 
@@ -141,17 +142,21 @@ live::job_services services(std::vector<std::string> orchestrators, live::job_ti
         timing};
 }
 
-trickle::server_options readable() {
+trickle::server_options readable(live::gate& gate) {
     trickle::server_options options;
     options.base_path = "/ai/trickle/";
     live::forbid_writes(options);
+    live::guard_reads(options, gate.access());
     return options;
 }
 
 } // namespace
 
 live_rig::live_rig(
-    std::vector<std::string> orchestrators, live::job_timing timing, live::registry_options options
+    std::vector<std::string> orchestrators,
+    live::job_timing timing,
+    live::registry_options options,
+    live::gate_options access
 )
     : table_(shards_, {}, logger("rig")), feeds_(shards_, table_, {}, logger("rig")),
       registry_(std::make_unique<live::registry>(
@@ -162,10 +167,12 @@ live_rig::live_rig(
           quick(std::move(options)),
           logger("rig")
       )),
-      front_(shards_, {}, logger("rig")), trickle_(table_, readable(), logger("rig")) {
+      gate_(*registry_, std::move(access), logger("rig")), front_(shards_, {}, logger("rig")),
+      trickle_(table_, readable(gate_), logger("rig")) {
     trickle_.mount(front_, shards_);
-    live::add_routes(front_, *registry_);
+    live::add_routes(front_, *registry_, gate_.access());
     port_ = front_.listen("127.0.0.1:0").value();
+    gate_.set_base("http://127.0.0.1:" + std::to_string(port_));
 }
 
 live_rig::~live_rig() {
@@ -190,7 +197,7 @@ std::unique_ptr<fake_publisher> live_rig::publish(const std::string& name, query
     request.remote = "127.0.0.1:1";
     request.session_id = "t";
     auto admitted = asio::co_spawn(
-        home.get_executor(), registry_->admit(std::move(request), made->kick()), asio::use_future
+        home.get_executor(), gate_.publish(std::move(request), made->kick()), asio::use_future
     );
     auto sink = admitted.get();
     if (!sink)

@@ -5,6 +5,7 @@
 #include "base/shards.hpp"
 #include "egress/feed_table.hpp"
 #include "http/server.hpp"
+#include "live/gate.hpp"
 #include "live/registry.hpp"
 #include "support/raw_http.hpp"
 #include "trickle/channel_table.hpp"
@@ -84,7 +85,8 @@ class live_rig {
     explicit live_rig(
         std::vector<std::string> orchestrators,
         live::job_timing timing = quick_timing(),
-        live::registry_options options = live::registry_options()
+        live::registry_options options = live::registry_options(),
+        live::gate_options access = live::gate_options()
     );
     ~live_rig();
 
@@ -112,6 +114,14 @@ class live_rig {
 
     live::registry& streams() { return *registry_; }
 
+    live::gate& gate() { return gate_; }
+
+    shards& threads() { return shards_; }
+
+    egress::feed_table& feeds() { return feeds_; }
+
+    http::server& front() { return front_; } // listens already: more routes before a request only
+
     void stop();
 
   private:
@@ -119,6 +129,7 @@ class live_rig {
     trickle::channel_table table_;
     egress::feed_table feeds_;
     std::unique_ptr<live::registry> registry_;
+    live::gate gate_;
     http::server front_;
     trickle::server trickle_;
     std::uint16_t port_ = 0;

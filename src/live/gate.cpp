@@ -1,0 +1,169 @@
+#include "live/gate.hpp"
+
+#include "base/ids.hpp"
+#include "http/target.hpp"
+
+#include <algorithm>
+
+namespace rivulet::live {
+namespace {
+
+constexpr std::string_view api = "/live/video-to-video/";
+constexpr std::size_t remembered = 10'000;
+
+key_use use_of(ingest::access_action action) {
+    return action == ingest::access_action::watch ? key_use::watch : key_use::control;
+}
+
+std::string_view word_of(ingest::access_action action) {
+    return action == ingest::access_action::watch ? "watch" : "control";
+}
+
+failure refusal(std::string_view to_do, const std::string& stream, const std::string& key) {
+    const auto what = stream.empty() ? std::string("all streams") : "'" + stream + "'";
+    return failure(
+        errc::unauthorized,
+        key.empty() ? fmt::format("a key is needed to {} {}", to_do, what)
+                    : fmt::format("this key does not allow to {} {}", to_do, what)
+    );
+}
+
+} // namespace
+
+std::string
+playback_url(std::string_view prefix, std::string_view stream, std::string_view request) {
+    return fmt::format("{}{}-{}-out/whep", prefix, http::percent_encode(stream), request);
+}
+
+gate::gate(registry& streams, gate_options options, logger log)
+    : streams_(streams), options_(std::move(options)), log_(std::move(log)),
+      memory_(options_.remember_yes, options_.remember_no, remembered) {}
+
+void gate::set_base(std::string base) {
+    const std::lock_guard lock(mutex_);
+    base_ = std::move(base);
+}
+
+std::string gate::own_base() const {
+    const std::lock_guard lock(mutex_);
+    return base_;
+}
+
+webhook_question gate::question(const std::string& stream, std::string base) const {
+    if (base.empty())
+        base = own_base();
+    webhook_question asked;
+    asked.stream = stream;
+    asked.gateway_host = options_.gateway_host;
+    if (asked.gateway_host.empty())
+        asked.gateway_host = base.substr(std::min(base.find("://") + 3, base.size()));
+    else if (asked.gateway_host.find("://") == std::string::npos)
+        base = "https://" + asked.gateway_host;
+    else
+        base = asked.gateway_host;
+    while (base.ends_with('/'))
+        base.pop_back();
+    base += api;
+    if (stream.empty())
+        return asked;
+    const auto name = http::percent_encode(stream);
+    asked.update_url = base + name + "/update";
+    // By name: the id may be the webhook's to choose.
+    asked.status_url = base + name + "/status";
+    asked.whep_url = options_.playback_prefix.empty() ? base : options_.playback_prefix;
+    return asked;
+}
+
+awaitable<outcome<void>> gate::decide(ingest::publish_request& request) {
+    // What can't be published anyway is not worth a question.
+    auto wanted = parse_stream_params(request.stream, request.query);
+    if (!wanted)
+        co_return wanted.error();
+    if (options_.keys) {
+        const auto keys = options_.keys->keys(steady_clock::now());
+        if (keys->allow(key_use::publish, request.stream, request.key))
+            co_return outcome<void>();
+    }
+    if (!options_.webhook)
+        co_return refusal("publish", request.stream, request.key);
+    auto asked = question(request.stream, request.base);
+    asked.action = "publish";
+    asked.type = webhook_type(request.protocol);
+    asked.key = request.key;
+    asked.remote = request.remote;
+    asked.whep_url = playback_url(asked.whep_url, request.stream, request.request_id);
+    auto query = request.query;
+    if (request.protocol == "whip")
+        std::ranges::stable_sort(query, {}, &query_list::value_type::first);
+    asked.query = to_query_text(query);
+    auto answer = co_await options_.webhook->ask(std::move(asked));
+    if (!answer)
+        co_return answer.error();
+    override_query(*answer, request.query);
+    co_return outcome<void>();
+}
+
+awaitable<outcome<std::shared_ptr<ingest::unit_sink>>>
+gate::publish(ingest::publish_request request, ingest::kick kick) {
+    if (request.key.empty())
+        request.key = ingest::key_of(request.query);
+    if (request.request_id.empty())
+        request.request_id = random_hex(4);
+    if (closed()) {
+        auto decided = co_await decide(request);
+        if (!decided)
+            co_return decided.error();
+    }
+    co_return co_await streams_.admit(std::move(request), std::move(kick));
+}
+
+awaitable<outcome<void>> gate::check(ingest::access_request request) {
+    if (!closed())
+        co_return outcome<void>();
+    if (!request.stream.empty())
+        request.stream = co_await streams_.locate_playback(request.stream);
+    const auto to_do = word_of(request.action);
+    if (options_.keys) {
+        const auto keys = options_.keys->keys(steady_clock::now());
+        if (keys->allow(use_of(request.action), request.stream, request.key))
+            co_return outcome<void>();
+    }
+    const bool ask = options_.webhook && !options_.webhook_publish_only && !request.key.empty() &&
+                     request.key.size() <= most_key_bytes;
+    if (!ask) {
+        auto why = refusal(to_do, request.stream, request.key);
+        log_.debug("{} {}: {}", request.protocol, request.remote, why.detail);
+        co_return why;
+    }
+    const auto subject = fmt::format("{} {} {}", to_do, request.stream, request.key);
+    {
+        const std::lock_guard lock(mutex_);
+        if (auto known = memory_.find(subject, steady_clock::now()))
+            co_return *known;
+    }
+    auto asked = question(request.stream, {});
+    asked.whep_url.clear();
+    asked.action = to_do;
+    asked.type = webhook_type(request.protocol);
+    asked.key = request.key;
+    asked.remote = request.remote;
+    auto answer = co_await options_.webhook->ask(std::move(asked));
+    outcome<void> decision;
+    if (!answer)
+        decision = answer.error();
+    const std::lock_guard lock(mutex_);
+    memory_.keep(subject, decision, steady_clock::now());
+    co_return decision;
+}
+
+ingest::admit_publisher gate::admission() {
+    return [this](ingest::publish_request request, ingest::kick kick) {
+        return publish(std::move(request), std::move(kick));
+    };
+}
+
+ingest::check_access gate::access() {
+    return [this](ingest::access_request request) { return check(std::move(request)); };
+}
+
+} // namespace rivulet::live
