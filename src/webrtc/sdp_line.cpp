@@ -7,6 +7,9 @@
 namespace rivulet::webrtc {
 namespace {
 
+// Ten times what a browser sends; bounds the searches over an offer's lines.
+constexpr std::size_t max_lines = 4096;
+
 char lower(char c) {
     return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
 }
@@ -31,7 +34,8 @@ outcome<std::vector<sdp_line>> split_lines(std::string_view text) {
     std::vector<sdp_line> lines;
     std::size_t number = 0;
     while (!text.empty()) {
-        ++number;
+        if (++number > max_lines)
+            return failure(errc::invalid_argument, "the SDP has more than 4096 lines");
         const auto end = text.find('\n');
         auto line = text.substr(0, end);
         text = end == std::string_view::npos ? std::string_view{} : text.substr(end + 1);

@@ -21,6 +21,7 @@ struct payload_table {
     std::array<bool, payload_types> mapped{};
     std::array<offered_codec, payload_types> codec;
     std::vector<std::uint8_t> order;
+    std::size_t for_all = 0; // lines of feedback for every codec
 };
 
 // "96 H264/90000", "111 opus/48000/2"
@@ -73,6 +74,8 @@ void read_feedback(std::string_view value, payload_table& table) {
     if (what.empty() || what.size() > 64 || !printable(what))
         return;
     if (target == "*") {
+        if (++table.for_all > max_feedback)
+            return;
         for (const auto type : table.order)
             add_feedback(table.codec[type], what);
     } else if (const auto type = decimal(target, payload_types - 1)) {

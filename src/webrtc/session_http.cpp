@@ -2,6 +2,8 @@
 
 #include "webrtc/sdp_line.hpp"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 
 namespace rivulet::webrtc {
@@ -78,6 +80,14 @@ http::response reply_of(const failure& why, bool key_given) {
         reply.headers.emplace_back("WWW-Authenticate", "Bearer");
     if (status == http::status::service_unavailable)
         reply.headers.emplace_back("Retry-After", "1");
+    return reply;
+}
+
+http::response wrong_type(std::string_view header, std::string_view wanted) {
+    auto reply = http::error_response(
+        http::status::unsupported_media_type, fmt::format("the Content-Type must be {}", wanted)
+    );
+    reply.headers.emplace_back(header, wanted);
     return reply;
 }
 

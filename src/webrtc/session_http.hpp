@@ -36,6 +36,8 @@ std::string link_text(const ice_server& server);
 
 // `key_given`: the client named a key, so that another one is needed, not just one.
 http::response reply_of(const failure& why, bool key_given);
+// 415, with the type that is taken in the header of that name.
+http::response wrong_type(std::string_view header, std::string_view wanted);
 // The client named a key, in the query or as a bearer token.
 bool names_key(const session_request& request);
 

@@ -216,14 +216,26 @@ TEST(sdp_offer, two_lite_sides_are_refused_as_unsupported) {
 TEST(sdp_offer, size_is_limited) {
     const std::string head = sdp_sample("obs_whip");
     std::string text = head;
-    while (text.size() + 12 <= max_sdp_bytes)
-        text += "a=x:1234567\n";
-    text.resize(text.rfind('\n') + 1);
+    text += "a=x:" + std::string(max_sdp_bytes - head.size() - 5, 'y') + "\n";
+    ASSERT_EQ(text.size(), max_sdp_bytes);
     EXPECT_TRUE(parse_offer(text));
-    text += "a=x:1234567\na=x:1234567\n";
+    text += "\n";
     const auto large = parse_offer(text);
     ASSERT_FALSE(large);
     EXPECT_EQ(large.error().code, errc::too_large);
+}
+
+TEST(sdp_offer, lines_are_limited_to_4096) {
+    const auto head = sdp_sample("obs_whip");
+    const auto own = static_cast<int>(std::count(head.begin(), head.end(), '\n'));
+    const auto with_lines = [&](int count) {
+        auto text = head;
+        for (int i = own; i < count; ++i)
+            text += "a=x\n";
+        return text;
+    };
+    EXPECT_TRUE(parse_offer(with_lines(4096)));
+    EXPECT_NE(refusal(with_lines(4097)).find("4096"), std::string::npos);
 }
 
 TEST(sdp_offer, sections_are_limited_to_32) {
