@@ -91,9 +91,18 @@ rtmp_rig::rtmp_rig(ingest::rtmp_options options, egress::rtmp_play_options play)
         shards_, *channels_, egress::feed_options{}, logger("feeds")
     );
     ingest::rtmp_callbacks callbacks;
-    callbacks.publish = [this](
-                            ingest::publish_request request, ingest::kick kick
-                        ) -> awaitable<outcome<std::shared_ptr<ingest::unit_sink>>> {
+    callbacks.publish = admission();
+    callbacks.play = egress::rtmp_play(feeds_->finder(), play, play_stats_);
+    server_ = std::make_unique<ingest::rtmp_server>(
+        shards_, std::move(options), std::move(callbacks), logger("rtmp")
+    );
+    port_ = server_->listen().value();
+}
+
+ingest::admit_publisher rtmp_rig::admission() {
+    return [this](
+               ingest::publish_request request, ingest::kick kick
+           ) -> awaitable<outcome<std::shared_ptr<ingest::unit_sink>>> {
         if (request.stream == "full")
             co_return failure(errc::no_capacity, "no capacity for another stream");
         auto channel = channels_->replace(request.stream, "video/mp2t");
@@ -113,11 +122,6 @@ rtmp_rig::rtmp_rig(ingest::rtmp_options options, egress::rtmp_play_options play)
             std::make_shared<sink>(*channels_, *channel, book_, entry);
         co_return made;
     };
-    callbacks.play = egress::rtmp_play(feeds_->finder(), play, play_stats_);
-    server_ = std::make_unique<ingest::rtmp_server>(
-        shards_, std::move(options), std::move(callbacks), logger("rtmp")
-    );
-    port_ = server_->listen().value();
 }
 
 rtmp_rig::~rtmp_rig() {

@@ -53,6 +53,11 @@ class rtmp_rig {
 
     egress::feed_table& feeds() { return *feeds_; }
 
+    trickle::channel_table& channels() { return *channels_; }
+
+    // For doors of other protocols; "full" is a name that is refused.
+    ingest::admit_publisher admission();
+
     egress::rtmp_play_stats& play_stats() { return *play_stats_; }
 
     // Publishers of all names so far, in order of admission.
