@@ -15,6 +15,7 @@ const PIPELINES = ['avfilter', 'noop', 'passthrough'];
 
 let doors = { whip: null, whep: null, ice_servers: [], pipelines: [], auth: false };
 let watched = '';       // the stream in the panels
+let adopting = false;   // its parameters are to be shown once they are known
 let publishing = null;  // {stream, session, picture, abort}
 let streams = [];
 
@@ -48,6 +49,7 @@ function showCommands() {
 }
 
 function watch(name) {
+    adopting = name !== '' && name !== watched && publishing?.stream !== name;
     watched = name;
     history.replaceState(null, '', name ? `#${encodeURIComponent(name)}` : location.pathname + location.search);
     byId('params-stream').textContent = name ? `of ${name}` : '';
@@ -203,6 +205,12 @@ async function showStatus() {
         const status = await gateway.status(name);
         text = status.gateway_status?.summary ?? '';
         entries = facts(status);
+        const params = status.inference_status?.last_params;
+        if (adopting && name === watched && params) {
+            adopting = false;
+            editor.show(params);
+            editor.pipeline = status.gateway_status?.pipeline ?? pipeline();
+        }
     } catch (error) {
         text = error.message;
     }

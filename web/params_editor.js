@@ -50,6 +50,13 @@ export class ParamsEditor {
         return text;
     }
 
+    /** Shows what a stream uses, unless somebody is typing. */
+    show(params) {
+        if (document.activeElement === this.#area) return;
+        this.#area.value = JSON.stringify(params, null, 2);
+        this.#check();
+    }
+
     set pipeline(name) {
         this.#chips.hidden = name !== 'avfilter';
     }

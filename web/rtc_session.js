@@ -1,11 +1,34 @@
 // One WebRTC session with the gateway over HTTP (RFC 9725): offer and answer by POST, the end by
-// DELETE. The gateway is ICE-lite and learns our addresses from our checks, so the offer goes out
-// at once, without candidates.
+// DELETE, and an ICE restart by PATCH when the network under it changes. The gateway is ICE-lite and
+// learns our addresses from our checks, so offers go out at once, without candidates.
 
 import { authorized, failureOf, GatewayError } from './gateway_api.js';
 
 const CONNECT_LIMIT = 15_000; // ms from the answer to a connected transport
-const LOST_LIMIT = 6_000;     // ms of silence before a session counts as lost
+const RESTART_AFTER = 1_500;  // ms of silence before ICE is restarted
+const LOST_LIMIT = 8_000;     // ms after that before a session counts as lost
+
+const lines = (sdp, form) => sdp.match(new RegExp(`^${form}.*$`, 'gm')) ?? [];
+
+/** What changes by an ICE restart, in the form of RFC 8840. */
+function fragmentOf(sdp) {
+    const media = sdp.slice(sdp.indexOf('m='));
+    const first = form => lines(media, form)[0];
+    return [first('a=ice-ufrag:'), first('a=ice-pwd:'), first('m='), first('a=mid:'), ''].join('\r\n');
+}
+
+/** A description with the ICE parameters and candidates of a fragment. */
+function withFragment(sdp, fragment) {
+    const [ufrag] = lines(fragment, 'a=ice-ufrag:');
+    const [pwd] = lines(fragment, 'a=ice-pwd:');
+    const candidates = lines(fragment, 'a=candidate:');
+    let kept = sdp;
+    if (candidates.length) {
+        kept = kept.replace(/^a=(candidate:.*|end-of-candidates)\r\n/gm, '');
+        kept = kept.replace(/^(a=mid:.*\r\n)/m, `$1${candidates.join('\r\n')}\r\n`);
+    }
+    return kept.replace(/^a=ice-ufrag:.*$/gm, ufrag.trim()).replace(/^a=ice-pwd:.*$/gm, pwd.trim());
+}
 
 function iceConfiguration(servers) {
     return {
@@ -20,6 +43,8 @@ function iceConfiguration(servers) {
 export class RtcSession {
     connection;
     #resource = null;
+    #etag = '*';
+    #restarting = false;
     #timer = 0;
     #closed = false;
     #onlost;
@@ -50,7 +75,9 @@ export class RtcSession {
             throw await failureOf(reply);
         }
         const location = reply.headers.get('Location');
-        if (location) this.#resource = new URL(location, new URL(url, window.location.href));
+        // A proxy may have changed the scheme and the host; the path is what counts.
+        if (location) this.#resource = new URL(location, window.location.href).pathname;
+        this.#etag = reply.headers.get('ETag') ?? '*';
         const sdp = amend(await reply.text());
         if (this.#closed) { // closed while the answer was under way
             this.#release();
@@ -95,15 +122,38 @@ export class RtcSession {
             clearTimeout(this.#timer);
             break;
         case 'disconnected':
-            this.#arm(LOST_LIMIT, 'The connection to the gateway was lost.');
+            clearTimeout(this.#timer);
+            this.#timer = setTimeout(() => this.#restart(), RESTART_AFTER);
             break;
         case 'failed':
-            this.#lose('The connection to the gateway failed.');
+            this.#restart();
             break;
         case 'closed':
             this.#lose('The gateway ended the session.');
             break;
         }
+    }
+
+    async #restart() {
+        if (this.#closed || this.#restarting) return;
+        this.#restarting = true;
+        this.#arm(LOST_LIMIT, 'The connection to the gateway was lost.');
+        const { connection } = this;
+        try {
+            await connection.setLocalDescription(await connection.createOffer({ iceRestart: true }));
+            const reply = await fetch(this.#resource, {
+                method: 'PATCH', body: fragmentOf(connection.localDescription.sdp),
+                headers: authorized({ 'Content-Type': 'application/trickle-ice-sdpfrag', 'If-Match': this.#etag }),
+            });
+            if (reply.status !== 200) throw await failureOf(reply);
+            this.#etag = reply.headers.get('ETag') ?? this.#etag;
+            const sdp = withFragment(connection.remoteDescription.sdp, await reply.text());
+            if (!this.#closed) await connection.setRemoteDescription({ type: 'answer', sdp });
+        } catch (error) {
+            // Without an answer the network is still away; with one the session is gone.
+            if (error instanceof GatewayError) this.#lose(error.message);
+        }
+        this.#restarting = false;
     }
 
     #lose(why) {

@@ -23,6 +23,7 @@ export class VideoPanel {
     #latency;
     #plots = {};
     #still = 0;
+    #since = '';
     #frames = 0;
     #state = 'stopped';
 
@@ -87,9 +88,10 @@ export class VideoPanel {
             return;
         }
         this.#still = numbers.frames > this.#frames ? 0 : this.#still + 1;
+        if (!this.#still) this.#since = new Date().toLocaleTimeString([], { hour12: false });
         this.#frames = numbers.frames;
         if (this.#state === 'playing')
-            this.#note.textContent = this.#still >= FROZEN ? `No new picture for ${this.#still} s.` : '';
+            this.#note.textContent = this.#still >= FROZEN ? `No new picture since ${this.#since}.` : '';
         this.#root.dataset.frozen = String(this.#still >= FROZEN);
         this.#numbers({ ...numbers, latency: glass ?? numbers.transit, guessed: glass === null });
     }

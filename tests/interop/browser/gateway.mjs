@@ -20,6 +20,7 @@ export class Gateway {
             setTimeout(() => reject(new Error(`rivulet is not ready: ${one.log}`)), 20_000).unref();
         });
         one.port = Number(/\bhttp \S*?:(\d+)/.exec(ready)[1]);
+        one.rtmp = `rtmp://127.0.0.1:${/\brtmp \S*?:(\d+)/.exec(ready)?.[1]}`;
         one.url = `http://127.0.0.1:${one.port}`;
         return one;
     }

@@ -82,3 +82,26 @@ test('packets to a viewer are lost', async () => {
     await kit.page.close();
     relays.forEach(one => one.socket.close());
 });
+
+for (const side of ['whip', 'whep']) {
+    test(`the way of a ${side} session breaks: ICE is restarted, the session stays`, async () => {
+        const kit = await Kit.open(browser, gateway);
+        const relays = await relayAnswers(kit.page, `**/${side}*`, {});
+        const asked = { POST: 0, PATCH: 0 };
+        kit.page.on('request', request => {
+            if (request.url().includes(`/${side}`)) asked[request.method()]++;
+        });
+        await kit.publish(`moving-${side}`);
+        await kit.watch(`moving-${side}`, 'viewer');
+        await until('video', async () => (await kit.viewer('viewer')).frames > 30);
+        // The answer to the PATCH names the gateway's own port, past the relay.
+        relays.forEach(one => one.socket.close());
+        await until('the restart', async () => asked.PATCH > 0);
+        const { frames } = await kit.viewer('viewer');
+        await until('video again', async () => (await kit.viewer('viewer')).frames > frames + 60);
+        assert.deepEqual(asked, { POST: 1, PATCH: 1 });
+        await kit.unpublish();
+        await kit.page.close();
+        await until('the end', async () => (await gateway.streams()).length === 0);
+    });
+}

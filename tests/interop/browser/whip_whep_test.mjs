@@ -1,6 +1,7 @@
 // WHIP and WHEP with Chromium's own codecs and its fake camera. RIVULET is the binary.
 
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { after, before, test } from 'node:test';
 
 import { Browser } from './chromium.mjs';
@@ -141,6 +142,34 @@ test('a page that goes away without a word frees its stream', async () => {
     await kit.page.close({ runBeforeUnload: false });
     await until('the gateway notices', async () => (await gateway.streams()).length === 0, 45_000);
 });
+
+for (const bFrames of [0, 2]) {
+    test(`an RTMP publisher with ${bFrames} B-frames in a row plays, with sound`, async () => {
+        const name = `studio-b${bFrames}`;
+        const encoder = spawn('ffmpeg', ['-hide_banner', '-loglevel', 'error', '-re',
+            '-f', 'lavfi', '-i', 'testsrc2=size=640x360:rate=30', '-f', 'lavfi', '-i', 'sine=frequency=440',
+            '-c:v', 'libx264', '-preset', 'ultrafast', '-g', '60', '-bf', String(bFrames), '-pix_fmt', 'yuv420p',
+            '-c:a', 'aac', '-f', 'flv', `${gateway.rtmp}/live/${name}?pipeline=passthrough`], { stdio: 'inherit' });
+        try {
+            await until('the stream', async () => (await gateway.streams()).includes(name));
+            const kit = await Kit.open(browser, gateway);
+            for (const path of [name, `${name}-out`]) {
+                await kit.watch(path);
+                await grows(kit, path, 30);
+                const begin = Date.now();
+                const { audio } = await kit.viewer(path);
+                const after = await grows(kit, path, 90);
+                const fps = 90_000 / (Date.now() - begin);
+                assert.ok(fps > 24, `${path}: ${fps} frames a second ${JSON.stringify(after)}`);
+                assert.ok(after.audio > audio + 48_000, `${path}: sound ${audio} to ${after.audio}`);
+            }
+            await kit.page.close();
+        } finally {
+            encoder.kill('SIGINT');
+        }
+        await streamEnded(name);
+    });
+}
 
 test('no page threw or broke its policy', () => {
     assert.deepEqual(browser.problems, []);
