@@ -45,6 +45,14 @@ bool usable(const offered_media& section, media_kind kind) {
     return section.kind == kind && !section.refused && section.sends();
 }
 
+// Chromium ignores transport-cc unless every section names it. The extension stays off the audio:
+// its feedback is per section, and would take the other's packets for lost.
+void agree_on_feedback(whip_choice& made) {
+    constexpr std::string_view feedback = "transport-cc";
+    if (made.video.transport_cc && made.audio && made.audio->codec->has_feedback(feedback))
+        made.answer[made.audio->section].codecs.front().feedback.emplace_back(feedback);
+}
+
 failure why_no_video(const sdp_offer& offer, const whip_wishes& wishes) {
     const offered_media* section = nullptr;
     bool audio = false;
@@ -85,7 +93,6 @@ outcome<whip_choice> choose_whip(const sdp_offer& offer, const whip_wishes& wish
             const auto* codec = best_video(section, wishes);
             if (!codec)
                 continue;
-            // On video alone: with both, the feedback of one would see the other's packets as lost.
             wanted.transport_cc = wishes.transport_cc;
             made.video.section = i;
             answer_with(section, *codec, direction::recvonly, wanted, made.answer[i], made.video);
@@ -105,6 +112,7 @@ outcome<whip_choice> choose_whip(const sdp_offer& offer, const whip_wishes& wish
     }
     if (!video_chosen)
         return why_no_video(offer, wishes);
+    agree_on_feedback(made);
     return made;
 }
 

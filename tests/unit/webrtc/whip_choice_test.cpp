@@ -180,9 +180,15 @@ TEST(whip_choice, transport_cc_needs_the_extension_and_the_feedback) {
     EXPECT_TRUE(choose_whip(offer, wishes)->answer[0].extensions.empty());
 }
 
-TEST(whip_choice, transport_cc_stays_off_the_audio) {
+TEST(whip_choice, every_section_names_transport_cc_but_only_video_carries_it) {
     const auto offer = parsed_sample("chromium_whip");
     const auto made = choose_whip(offer, {});
+    const auto& feedback = made->answer[made->audio->section].codecs[0].feedback;
+    EXPECT_EQ(feedback, std::vector<std::string>{"transport-cc"});
+    whip_wishes without;
+    without.transport_cc = false;
+    const auto other = choose_whip(offer, without);
+    EXPECT_TRUE(other->answer[other->audio->section].codecs[0].feedback.empty());
     EXPECT_TRUE(made->answer[made->audio->section].extensions.empty());
     EXPECT_FALSE(made->audio->transport_cc);
 }
