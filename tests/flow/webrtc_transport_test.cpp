@@ -1,5 +1,6 @@
 // The WebRTC transport over real sockets on loopback.
 #include "support/run_on.hpp"
+#include "support/udp_relay.hpp"
 #include "support/webrtc_client.hpp"
 #include "webrtc/network.hpp"
 
@@ -374,6 +375,34 @@ TEST_F(webrtc_transport, listens_on_every_address_of_both_families) {
             co_await talk(client, here);
         });
     }
+}
+
+TEST_F(webrtc_transport, connects_and_carries_on_over_a_bad_line) {
+    start();
+    test::udp_relay_options bad;
+    bad.lose_up = bad.lose_down = 0.2;
+    bad.double_up = bad.double_down = 0.1;
+    bad.delay = 5ms;
+    bad.jitter = 10ms;
+    bad.media_only = false;
+    test::udp_relay relay(
+        threads.at(0).get_executor(), {asio::ip::address_v4::loopback(), ports[0]}, bad
+    );
+    webrtc_client_options options;
+    options.through = relay.endpoint();
+    connected(options, [&](webrtc_client& client, session& here) -> awaitable<void> {
+        for (std::uint16_t i = 0; i < 200; ++i)
+            client.send_rtp(rtp(i));
+        co_await sleep_for(100ms);
+        EXPECT_GT(here.rtp_in.size(), 120u);
+        EXPECT_LE(here.rtp_in.size(), 200u) << "doubled packets come through once";
+        EXPECT_GT(relay.stats().lost_up, 10u);
+    });
+    const auto work = [&]() -> awaitable<void> {
+        relay.close();
+        co_return;
+    };
+    run_on(threads.at(0).get_executor(), work());
 }
 
 TEST_F(webrtc_transport, shrugs_off_garbage) {
