@@ -33,22 +33,12 @@ http::response no_stream(std::string_view name) {
     );
 }
 
-http::response no_content() {
-    http::response reply;
-    reply.status = http::status::no_content;
-    return reply;
-}
-
 http::response fresh_json(const json::value& value) {
     http::response reply;
     reply.content_type = "application/json";
     reply.headers.emplace_back("Cache-Control", "no-store");
     reply.body = to_text(value);
     return reply;
-}
-
-awaitable<http::response> preflight(const http::request&) {
-    co_return no_content();
 }
 
 // What the handlers work with.
@@ -184,9 +174,7 @@ void add_routes(http::server& server, registry& streams, ingest::check_access ch
     const std::string all(base);
     const auto one = all + "/{stream}";
     server.route(verb::post, one + "/update", update_bytes, with(api, update));
-    server.route(verb::options, one + "/update", preflight);
     server.route(verb::get, one + "/status", with(api, status));
-    server.route(verb::options, one + "/status", preflight);
     server.route(verb::delete_, one, with(api, stop));
     server.route(verb::get, all, with(api, list));
     server.route(verb::get, "/healthz", with(api, health));

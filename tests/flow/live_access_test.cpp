@@ -2,6 +2,7 @@
 #include "egress/rtmp_play.hpp"
 #include "ingest/rtmp_server.hpp"
 #include "live/heartbeat.hpp"
+#include "live/routes.hpp"
 #include "support/fake_orchestrator.hpp"
 #include "support/fake_webhook.hpp"
 #include "support/live_rig.hpp"
@@ -105,6 +106,11 @@ std::string error_of(const raw_reply& reply) {
 
 constexpr const char* base = "/live/video-to-video";
 
+awaitable<std::shared_ptr<egress::channel_feed>>
+find_in(egress::feed_table& feeds, std::string name) {
+    co_return feeds.find(name);
+}
+
 class stream_keys_flow : public testing::Test {
   protected:
     fake_orchestrator orchestrator;
@@ -202,8 +208,7 @@ TEST_F(stream_keys_flow, rtmp_says_no_with_its_own_codes) {
     play.access = rig.gate().access();
     play.wait_for_stream = 100ms;
     callbacks.play = egress::rtmp_play(
-        [&feeds = rig.feeds()](std::string name
-        ) -> awaitable<std::shared_ptr<egress::channel_feed>> { co_return feeds.find(name); },
+        [&feeds = rig.feeds()](std::string name) { return find_in(feeds, std::move(name)); },
         play,
         nullptr
     );
@@ -241,6 +246,38 @@ TEST_F(stream_keys_flow, rtmp_says_no_with_its_own_codes) {
     );
     server.stop(100ms);
     clients.stop();
+}
+
+TEST(live_conformance, s5_with_cors_every_reply_may_be_read_by_other_pages) {
+    fake_orchestrator orchestrator;
+    keys_on_disk keys;
+    live_rig rig({orchestrator.url()}, quick_timing(), live::registry_options(), with_keys(keys));
+    auto publisher = rig.publish("cam", {{"key", publish_key}});
+    http::server_options cors;
+    cors.cors = true;
+    http::server front(rig.threads(), cors, logger("cors"));
+    live::add_routes(front, rig.streams(), rig.gate().access());
+    const auto port = front.listen("127.0.0.1:0").value();
+    const std::string cam = std::string(base) + "/cam", key = "?key=" + master_key;
+    for (const auto& [method, path, status] :
+         {std::tuple("GET", cam + "/status" + key, 200),
+          std::tuple("GET", cam + "/status", 401),
+          std::tuple("GET", cam + "/status?key=wrong", 403),
+          std::tuple("GET", std::string(base) + "/no/status" + key, 404),
+          std::tuple("POST", cam + "/update" + key, 400),
+          std::tuple("PUT", cam + "/update", 405),
+          std::tuple("GET", std::string("/nowhere"), 404)}) {
+        const auto reply = ask(port, request_text(method, path));
+        EXPECT_EQ(reply.status, status) << method << " " << path;
+        EXPECT_EQ(reply["Access-Control-Allow-Origin"], "*") << method << " " << path;
+    }
+    for (const auto& path : {cam + "/update", cam + "/status", cam}) {
+        const auto preflight = ask(port, request_text("OPTIONS", path));
+        EXPECT_EQ(preflight.status, 204) << path;
+        EXPECT_THAT(preflight["Access-Control-Allow-Headers"], HasSubstr("Authorization")) << path;
+        EXPECT_NE(preflight["Access-Control-Allow-Methods"], "") << path;
+    }
+    front.stop(100ms);
 }
 
 // --- the webhook ---------------------------------------------------------------------------------
