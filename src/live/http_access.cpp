@@ -22,9 +22,7 @@ std::string remote_text(const tcp::endpoint& remote) {
 
 } // namespace
 
-std::string key_of(
-    std::string_view authorization, const std::vector<std::pair<std::string, std::string>>& query
-) {
+std::string bearer_of(std::string_view authorization) {
     static constexpr std::string_view scheme = "bearer ";
     const bool bearer =
         authorization.size() > scheme.size() &&
@@ -32,13 +30,20 @@ std::string key_of(
             return std::tolower(static_cast<unsigned char>(a)) == b;
         });
     if (!bearer)
-        return ingest::key_of(query);
+        return {};
     authorization.remove_prefix(scheme.size());
     while (authorization.starts_with(' '))
         authorization.remove_prefix(1);
     while (authorization.ends_with(' '))
         authorization.remove_suffix(1);
     return std::string(authorization);
+}
+
+std::string key_of(
+    std::string_view authorization, const std::vector<std::pair<std::string, std::string>>& query
+) {
+    auto bearer = bearer_of(authorization);
+    return bearer.empty() ? ingest::key_of(query) : bearer;
 }
 
 std::string key_of(const http::request& request) {

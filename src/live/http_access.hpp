@@ -13,6 +13,9 @@
 
 namespace rivulet::live {
 
+// The token of "Authorization: Bearer KEY"; empty: none.
+std::string bearer_of(std::string_view authorization);
+
 // "Authorization: Bearer KEY", else the query's (ingest::key_of); empty: none.
 std::string key_of(
     std::string_view authorization, const std::vector<std::pair<std::string, std::string>>& query
