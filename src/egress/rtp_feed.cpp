@@ -5,6 +5,15 @@
 #include <algorithm>
 
 namespace rivulet::egress {
+namespace {
+
+// At least a frame's worth.
+std::int64_t clock_ticks(duration time) {
+    const auto milliseconds = std::chrono::duration_cast<std::chrono::milliseconds>(time).count();
+    return std::max<std::int64_t>(milliseconds * media::clock_rate / 1000, media::clock_rate / 30);
+}
+
+} // namespace
 
 struct rtp_feed::transcoding {
     std::unique_ptr<media::video_transcoder> worker; // null: it failed, see transcode_again_
@@ -97,6 +106,7 @@ awaitable<void> rtp_feed::read() {
         found_ = true;
         changed_.notify_all();
         // A new channel decides anew whether it needs a transcoder.
+        begins_anew_ = true;
         order_ = {};
         held_.clear();
         transcoding_.reset();
@@ -130,9 +140,16 @@ awaitable<void> rtp_feed::tick() {
 
 void rtp_feed::take(const feed_step& step) {
     auto unit = step.unit->unit;
-    if (!continuous_)
-        continuous_.emplace(unit.dts); // so that the channel's own times are kept
+    if (begins_anew_) {
+        // The channel's own times are kept; one that came back goes on where the last one ended.
+        continuous_.emplace(
+            continuous_ ? continuous_->last() + clock_ticks(steady_clock::now() - last_unit_)
+                        : unit.dts
+        );
+        begins_anew_ = false;
+    }
     continuous_->adjust(unit);
+    last_unit_ = steady_clock::now();
     if (unit.kind == media::track_kind::audio)
         take_audio(unit);
     else

@@ -161,6 +161,8 @@ class rtp_feed : public std::enable_shared_from_this<rtp_feed> {
     bool started_ = false, found_ = false, ended_ = false;
 
     std::optional<media::continuous_clock> continuous_; // over channels of the same name
+    bool begins_anew_ = true;                           // the next unit is another channel's
+    time_point last_unit_{};
     media::opus_rtp_clock audio_clock_;
     frame_order_watch order_;
 

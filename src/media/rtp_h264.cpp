@@ -40,9 +40,11 @@ void split(byte_span nal, std::size_t limit, std::vector<rtp_payload>& out) {
     const std::uint8_t indicator = (nal[0] & 0xe0) | fu_a;
     const std::uint8_t type = nal[0] & 0x1f;
     auto rest = nal.subspan(1);
-    // Parts of equal size: a tiny last packet costs as much as a full one.
+    // Parts of equal size, the last one at most a little shorter: a tiny packet costs as much as a
+    // full one, and kernels send a run of equal ones in one go.
     const auto room = limit - 2;
     const auto parts = (rest.size() + room - 1) / room;
+    const auto part = (rest.size() + parts - 1) / parts;
     for (std::size_t i = 0; i < parts; ++i) {
         rtp_payload packet;
         packet.prefix = {indicator, type};
@@ -51,7 +53,7 @@ void split(byte_span nal, std::size_t limit, std::vector<rtp_payload>& out) {
             packet.prefix[1] |= 0x80;
         if (i + 1 == parts)
             packet.prefix[1] |= 0x40;
-        const auto size = rest.size() / (parts - i);
+        const auto size = std::min(part, rest.size());
         packet.data = rest.first(size);
         rest = rest.subspan(size);
         out.push_back(packet);
