@@ -67,8 +67,14 @@ registry::registry(
     registry_options options,
     logger log
 )
-    : shards_(shards), options_(std::move(options)), log_(std::move(log)), jobs_(std::move(jobs)),
-      services_{channels, feeds, jobs_, options_.segments, push_options(options_)} {
+    : shards_(shards), options_(std::move(options)), log_(std::move(log)),
+      jobs_(std::move(jobs)), services_{
+                                  channels,
+                                  feeds,
+                                  jobs_,
+                                  options_.segments,
+                                  push_options(options_),
+                                  options_.events.get()} {
     for (std::size_t i = 0; i < shards_.size(); ++i)
         parts_.push_back(std::make_unique<part>(shards_.at(i), log_));
 }
@@ -87,6 +93,8 @@ registry::admit(ingest::publish_request request, ingest::kick kick) {
     auto params = parse_stream_params(request.stream, request.query);
     if (!params)
         co_return refuse(params.error());
+    if (!options_.rtmp_output)
+        params->rtmp_output.reset();
     if (params->rtmp_output) {
         const auto& target = *params->rtmp_output;
         outcome<void> allowed = egress::check_push_url(target.url);

@@ -8,6 +8,7 @@
 #include "base/shards.hpp"
 #include "egress/feed_table.hpp"
 #include "ingest/source.hpp"
+#include "live/event_hub.hpp"
 #include "live/job.hpp"
 #include "live/stream.hpp"
 #include "trickle/channel_table.hpp"
@@ -25,12 +26,14 @@ namespace rivulet::live {
 
 struct registry_options {
     std::size_t max_streams = 1'000;
+    bool rtmp_output = true;                       // false: a publisher's rtmpOutput is ignored
     bool private_rtmp_output = false;              // see check_target
     duration keep_ended = std::chrono::minutes(1); // the last status of a stream that is gone
     std::size_t keep_ended_count = 200;            // per shard
     duration resolve_limit = std::chrono::seconds(3);
     media::segmenter_options segments;
     egress::rtmp_push_options push;
+    std::shared_ptr<event_hub> events; // what happens to the streams goes there; may be empty
 };
 
 class registry {

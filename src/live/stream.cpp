@@ -64,8 +64,8 @@ stream::stream(
       request_id_(request_.request_id.empty() ? random_hex(4) : request_.request_id),
       retry_(executor), segmenter_(services.segments),
       output_meter_([this](auto pts) { latency_.out(pts, steady_clock::now()); }),
-      retry_pause_(services.jobs.timing.retry_first), started_(steady_clock::now()),
-      started_ms_(unix_ms()) {
+      events_(services.events, params_.name), retry_pause_(services.jobs.timing.retry_first),
+      started_(steady_clock::now()), started_ms_(unix_ms()) {
     if (params_.stream_id.empty())
         params_.stream_id = random_hex(8);
     log_ = logger(fmt::format("stream {} ({})", params_.name, params_.stream_id));
@@ -96,6 +96,8 @@ outcome<void> stream::open() {
         params_.pipeline,
         request_id_
     );
+    events_.started(request_, params_, request_id_);
+    become(stream_state::waiting_for_media);
     if (params_.rtmp_output) {
         auto find = [feeds = &services_.feeds](std::string name) {
             return find_in(*feeds, std::move(name));
@@ -149,6 +151,10 @@ void stream::unit(media::access_unit unit) {
         return;
     const auto now = steady_clock::now();
     last_unit_ = now;
+    if (events_.viewers_due(now)) {
+        const auto watching = viewers();
+        events_.viewers(watching.source, watching.output);
+    }
     in_.bytes += unit.data.size();
     in_bits_.add(unit.data.size() * 8, now);
     if (clock_.adjust(unit))
@@ -229,6 +235,7 @@ void stream::ended(const std::string& reason) {
 void stream::update(std::string body) {
     ++updates_;
     cached_params_ = bytes::copy_of(body);
+    events_.params(body);
     log_.info("parameters replaced, {} bytes", body.size());
     if (job_)
         job_->update(*cached_params_);
@@ -249,7 +256,7 @@ void stream::cut(job_end_cause cause, const std::string& reason) {
 // --- the job -------------------------------------------------------------------------------------
 
 void stream::start_job() {
-    state_ = stream_state::starting;
+    become(stream_state::starting);
     job_request wanted;
     wanted.offer.request_id = request_id_;
     wanted.offer.stream_id = params_.stream_id;
@@ -267,8 +274,8 @@ void stream::start_job() {
 void stream::job_connected(const std::string&) {
     if (over_)
         return;
-    state_ = stream_state::connected;
     state_detail_.clear();
+    become(stream_state::connected);
     end_cause_.clear();
     retry_pause_ = services_.jobs.timing.retry_first;
 }
@@ -298,8 +305,8 @@ void stream::append_output(bytes block, time_point now) {
             "first processed video {:.0f} ms after the job began", *out_.first_output_s * 1000
         );
     }
-    if (!over_)
-        state_ = stream_state::live;
+    if (!over_ && state_ != stream_state::live)
+        become(stream_state::live);
     last_output_ = now;
     out_.bytes += block.size();
     out_bits_.add(block.size() * 8, now);
@@ -311,6 +318,7 @@ void stream::append_output(bytes block, time_point now) {
 }
 
 void stream::job_event(const stream_event& event) {
+    events_.runner(event);
     if (event.type != "error")
         return;
     const auto* message = event.event.if_contains("message");
@@ -321,8 +329,10 @@ void stream::job_event(const stream_event& event) {
 void stream::job_trouble(trouble kind, const std::string& text) {
     if (kind == trouble::lost)
         report(text);
-    else if (errors_.add(text, unix_ms()))
+    else if (errors_.add(text, unix_ms())) {
         log_.debug("{}", text);
+        events_.warning(text);
+    }
 }
 
 // The seam of the orchestrator swap: a cause for which calls_for_swap() is true would start the
@@ -335,17 +345,20 @@ void stream::job_ended(const job_end& end) {
     const bool is_new = errors_.add(end.text, unix_ms());
     if (end.cause == job_end_cause::no_orchestrator) {
         // It may be back, or have a place, in a moment: nobody has to publish again for it.
-        state_ = stream_state::starting;
+        become(stream_state::starting);
         searching_again_ = true;
-        if (is_new)
+        if (is_new) {
             log_.warn("nobody took the job, asking again: {}", state_detail_);
+            events_.warning(state_detail_);
+        }
         const auto pause = retry_pause_;
         retry_pause_ = std::min(retry_pause_ * 2, services_.jobs.timing.retry_last);
         tasks_.spawn("search again", start_again(std::move(job_), pause));
         return;
     }
-    state_ = stream_state::failed;
+    become(stream_state::failed);
     job_failed_ = true;
+    events_.error(state_detail_);
     log_.warn("the job ended ({}), the source can still be watched: {}", end_cause_, state_detail_);
     last_orchestrator_ = job_->status(steady_clock::now());
     last_runner_status_ = job_->runner_status();
@@ -377,8 +390,8 @@ void stream::finish(job_end_cause cause, const std::string& reason, job::ending 
     if (over_)
         return;
     over_ = true;
-    state_ = stream_state::ended;
     state_detail_ = reason;
+    become(stream_state::ended);
     end_cause_ = to_string(cause);
     ended_ms_ = unix_ms();
     on_over_();
@@ -390,13 +403,15 @@ void stream::finish(job_end_cause cause, const std::string& reason, job::ending 
             push_->stop();
         close_channel(*output_);
     }
+    const auto lived = steady_clock::now() - started_;
     log_.info(
         "ended after {:.1f} s: {}; {} frames in, {} out",
-        seconds(steady_clock::now() - started_),
+        seconds(lived),
         reason,
         in_.video_frames,
         output_meter_.frames()
     );
+    events_.ended(end_cause_, reason, lived, in_.video_frames, output_meter_.frames());
     if (!tasks_.spawn("wind up", wind_up(how))) {
         // The gateway is closing: nobody waits for the rest.
         close_channel(*output_);
@@ -435,14 +450,31 @@ void stream::close_channel(trickle::channel_writer& writer) {
 
 // --- status --------------------------------------------------------------------------------------
 
+void stream::become(stream_state state) {
+    state_ = state;
+    events_.state(state, state_detail_);
+}
+
 void stream::report(const std::string& text) {
-    if (errors_.add(text, unix_ms()))
-        log_.warn("{}", text);
+    if (!errors_.add(text, unix_ms()))
+        return;
+    log_.warn("{}", text);
+    events_.error(text);
 }
 
 std::uint64_t stream::players_of(const std::string& channel) const {
     const auto feed = services_.feeds.peek(channel);
     return feed ? feed->stats().subscribers : 0;
+}
+
+stream::viewer_counts stream::viewers() const {
+    viewer_counts counts;
+    counts.source = players_of(params_.name);
+    counts.output = players_of(params_.name + std::string(output_suffix));
+    // The push watches the output too, but is no player.
+    if (push_ && counts.output > 0 && push_->status().watching)
+        --counts.output;
+    return counts;
 }
 
 stream_snapshot stream::snapshot(detail wanted) const {
@@ -474,13 +506,11 @@ stream_snapshot stream::snapshot(detail wanted) const {
         s.output.latency_p50_ms = milliseconds(figures->p50);
         s.output.latency_p99_ms = milliseconds(figures->p99);
     }
-    s.source_players = players_of(params_.name);
-    s.output_players = players_of(params_.name + std::string(output_suffix));
+    const auto watching = viewers();
+    s.source_players = watching.source;
+    s.output_players = watching.output;
     if (push_) {
         const auto pushed = push_->status();
-        // The push watches the output too, but is no player.
-        if (pushed.watching && s.output_players > 0)
-            --s.output_players;
         s.pushes.push_back(
             {pushed.target,
              std::string(egress::to_string(pushed.state)),

@@ -12,6 +12,7 @@
 #include "live/error_log.hpp"
 #include "live/job.hpp"
 #include "live/meters.hpp"
+#include "live/stream_events.hpp"
 #include "live/stream_params.hpp"
 #include "live/stream_status.hpp"
 #include "live/ts_meter.hpp"
@@ -35,6 +36,7 @@ struct stream_services {
     const job_services& jobs;
     media::segmenter_options segments;
     egress::rtmp_push_options push;
+    event_hub* events = nullptr; // may be absent
 };
 
 class stream final : public ingest::unit_sink,
@@ -93,12 +95,19 @@ class stream final : public ingest::unit_sink,
     void write_unit(const media::access_unit& unit, bool begins_segment, time_point now);
     void append_output(bytes block, time_point now);
     void report(const std::string& text);
+    void become(stream_state state);
     void finish(job_end_cause cause, const std::string& reason, job::ending how);
     awaitable<void> wind_up(job::ending how);
     awaitable<void> close_failed_job(std::shared_ptr<job> failed);
     awaitable<void> start_again(std::shared_ptr<job> refused, duration pause);
     void close_channel(trickle::channel_writer& writer);
     std::uint64_t players_of(const std::string& channel) const;
+
+    struct viewer_counts {
+        std::uint64_t source = 0, output = 0;
+    };
+
+    viewer_counts viewers() const;
 
     // given
     asio::any_io_executor executor_;
@@ -121,6 +130,7 @@ class stream final : public ingest::unit_sink,
     media::segmenter segmenter_;
     media::ts_muxer muxer_;
     ts_meter output_meter_;
+    stream_events events_;
 
     // state
     stream_state state_ = stream_state::waiting_for_media;
