@@ -10,6 +10,8 @@ namespace {
 
 constexpr std::string_view api = "/live/video-to-video/";
 constexpr std::size_t remembered = 10'000;
+constexpr std::size_t most_foreseen = 1'000;
+constexpr duration foresight = std::chrono::seconds(30); // from a handshake to its connection
 
 key_use use_of(ingest::access_action action) {
     return action == ingest::access_action::watch ? key_use::watch : key_use::control;
@@ -26,6 +28,17 @@ failure refusal(std::string_view to_do, const std::string& stream, const std::st
         key.empty() ? fmt::format("a key is needed to {} {}", to_do, what)
                     : fmt::format("this key does not allow to {} {}", to_do, what)
     );
+}
+
+std::string session_key(const ingest::publish_request& request) {
+    return request.protocol + " " + request.session_id + " " + request.stream;
+}
+
+void complete(ingest::publish_request& request) {
+    if (request.key.empty())
+        request.key = ingest::key_of(request.query);
+    if (request.request_id.empty())
+        request.request_id = random_hex(4);
 }
 
 } // namespace
@@ -74,7 +87,7 @@ webhook_question gate::question(const std::string& stream, std::string base) con
     return asked;
 }
 
-awaitable<outcome<void>> gate::decide(ingest::publish_request& request) {
+awaitable<outcome<webhook_answer>> gate::decide(const ingest::publish_request& request) {
     // What can't be published anyway is not worth a question.
     auto wanted = parse_stream_params(request.stream, request.query);
     if (!wanted)
@@ -82,7 +95,7 @@ awaitable<outcome<void>> gate::decide(ingest::publish_request& request) {
     if (options_.keys) {
         const auto keys = options_.keys->keys(steady_clock::now());
         if (keys->allow(key_use::publish, request.stream, request.key))
-            co_return outcome<void>();
+            co_return webhook_answer();
     }
     if (!options_.webhook)
         co_return refusal("publish", request.stream, request.key);
@@ -96,23 +109,55 @@ awaitable<outcome<void>> gate::decide(ingest::publish_request& request) {
     if (request.protocol == "whip")
         std::ranges::stable_sort(query, {}, &query_list::value_type::first);
     asked.query = to_query_text(query);
-    auto answer = co_await options_.webhook->ask(std::move(asked));
+    co_return co_await options_.webhook->ask(std::move(asked));
+}
+
+awaitable<outcome<void>> gate::check_publish(ingest::publish_request request) {
+    if (!closed())
+        co_return outcome<void>();
+    complete(request);
+    auto answer = co_await decide(request);
     if (!answer)
         co_return answer.error();
-    override_query(*answer, request.query);
+    const auto now = steady_clock::now();
+    const std::lock_guard lock(mutex_);
+    if (foreseen_.size() >= most_foreseen)
+        std::erase_if(foreseen_, [now](const auto& kept) { return kept.second.until <= now; });
+    // Whoever was left out is asked about again.
+    if (foreseen_.size() < most_foreseen)
+        foreseen_.insert_or_assign(
+            session_key(request), foreseen{std::move(*answer), request.request_id, now + foresight}
+        );
     co_return outcome<void>();
+}
+
+std::optional<std::string> gate::passphrase(const ingest::publish_request& request) const {
+    const std::lock_guard lock(mutex_);
+    const auto it = foreseen_.find(session_key(request));
+    if (it == foreseen_.end() || it->second.answer.srt_passphrase.empty())
+        return std::nullopt;
+    return it->second.answer.srt_passphrase;
+}
+
+std::optional<gate::foreseen> gate::take_foreseen(const ingest::publish_request& request) {
+    const std::lock_guard lock(mutex_);
+    auto taken = foreseen_.extract(session_key(request));
+    if (taken.empty() || taken.mapped().until <= steady_clock::now())
+        return std::nullopt;
+    return std::move(taken.mapped());
 }
 
 awaitable<outcome<std::shared_ptr<ingest::unit_sink>>>
 gate::publish(ingest::publish_request request, ingest::kick kick) {
-    if (request.key.empty())
-        request.key = ingest::key_of(request.query);
-    if (request.request_id.empty())
-        request.request_id = random_hex(4);
-    if (closed()) {
-        auto decided = co_await decide(request);
-        if (!decided)
-            co_return decided.error();
+    complete(request);
+    if (auto known = take_foreseen(request)) {
+        request.request_id = known->request_id;
+        override_query(known->answer, request.query);
+    } else if (closed()) {
+        auto answer = co_await decide(request);
+        if (!answer)
+            co_return answer.error();
+        override_query(*answer, request.query);
     }
     co_return co_await streams_.admit(std::move(request), std::move(kick));
 }

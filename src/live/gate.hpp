@@ -17,7 +17,9 @@
 
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
+#include <unordered_map>
 
 namespace rivulet::live {
 
@@ -47,6 +49,12 @@ class gate {
     awaitable<outcome<std::shared_ptr<ingest::unit_sink>>>
     publish(ingest::publish_request request, ingest::kick kick);
 
+    // The decision alone, for a door that has to answer a handshake before it can admit; publish()
+    // of the same session goes by it and does not ask again.
+    awaitable<outcome<void>> check_publish(ingest::publish_request request);
+    // How the webhook wants the session encrypted that passed check_publish().
+    std::optional<std::string> passphrase(const ingest::publish_request& request) const;
+
     // `stream` may be what a viewer's path says ("cam-1a2b3c4d-out"), or empty for all streams.
     awaitable<outcome<void>> check(ingest::access_request request);
 
@@ -55,7 +63,15 @@ class gate {
     ingest::check_access access();
 
   private:
-    awaitable<outcome<void>> decide(ingest::publish_request& request);
+    // What the webhook decided in check_publish().
+    struct foreseen {
+        webhook_answer answer;
+        std::string request_id;
+        time_point until;
+    };
+
+    awaitable<outcome<webhook_answer>> decide(const ingest::publish_request& request);
+    std::optional<foreseen> take_foreseen(const ingest::publish_request& request);
     webhook_question question(const std::string& stream, std::string base) const;
     std::string own_base() const;
 
@@ -65,6 +81,7 @@ class gate {
     mutable std::mutex mutex_; // guards the rest; held for a look only
     std::string base_;
     decision_memory memory_;
+    std::unordered_map<std::string, foreseen> foreseen_; // by session and stream
 };
 
 // {prefix}{stream}-{request}-out/whep: where one session's processed video is watched.

@@ -64,9 +64,13 @@ outcome<webhook_answer> parse_webhook_answer(std::string_view body) {
     for (const auto& [name, into] :
          {std::pair("rtmp_output_url", &made.rtmp_output_url),
           std::pair("pipeline", &made.pipeline),
-          std::pair("stream_id", &made.stream_id)})
+          std::pair("stream_id", &made.stream_id),
+          std::pair("srt_passphrase", &made.srt_passphrase)})
         if (auto read = read_text(*object, name, *into); !read)
             return read.error();
+    const auto secret = made.srt_passphrase.size();
+    if (secret > 0 && (secret < 10 || secret > 79))
+        return bad("srt_passphrase has to have 10 to 79 characters");
     const auto* parameters = object->if_contains("pipeline_parameters");
     if (parameters && !parameters->is_null()) {
         if (!parameters->is_object())

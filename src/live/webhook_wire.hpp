@@ -31,6 +31,7 @@ struct webhook_question {
 struct webhook_answer {
     std::string rtmp_output_url, pipeline, stream_id;       // empty: as the publisher asked
     std::optional<boost::json::object> pipeline_parameters; // absent: as the publisher asked
+    std::string srt_passphrase; // of this publisher's connection; empty: the gateway's own counts
 };
 
 std::string to_json(const webhook_question& question);

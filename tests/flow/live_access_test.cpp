@@ -433,6 +433,47 @@ TEST(auth_webhook, decides_over_viewers_too_and_is_not_asked_without_a_key) {
     EXPECT_EQ(json::parse(webhook.asked()[3].body).at("action"), "control");
 }
 
+TEST(auth_webhook, is_asked_once_by_a_door_that_decides_before_it_admits) {
+    fake_orchestrator orchestrator;
+    fake_webhook webhook;
+    webhook.answers({200, R"({"stream_id":"theirs","srt_passphrase":"0123456789"})"});
+    live_rig rig(
+        {orchestrator.url()}, quick_timing(), live::registry_options(), with_webhook(webhook.url())
+    );
+    ingest::publish_request request;
+    request.protocol = "srt";
+    request.stream = "cam";
+    request.session_id = "s1";
+    auto& home = rig.threads().of("cam");
+    const auto check = [&](ingest::publish_request wanted) {
+        return asio::co_spawn(home, rig.gate().check_publish(std::move(wanted)), asio::use_future)
+            .get();
+    };
+    const auto publish = [&](ingest::publish_request wanted) {
+        auto admitted = rig.gate().publish(std::move(wanted), [](auto, const auto&) {});
+        return asio::co_spawn(home, std::move(admitted), asio::use_future).get();
+    };
+    EXPECT_FALSE(rig.gate().passphrase(request));
+    ASSERT_TRUE(check(request));
+    EXPECT_EQ(rig.streams().count(), 0u) << "a question changes nothing";
+    EXPECT_EQ(rig.gate().passphrase(request), "0123456789");
+    auto other = request;
+    other.session_id = "s2";
+    EXPECT_FALSE(rig.gate().passphrase(other));
+    auto sink = publish(request);
+    ASSERT_TRUE(sink);
+    ASSERT_EQ(webhook.asked().size(), 1u);
+    const auto told = json::parse(webhook.asked()[0].body);
+    EXPECT_THAT(
+        std::string(told.at("whep_url").as_string()), HasSubstr((*sink)->request_id() + "-out/whep")
+    );
+    auto found = rig.streams().find("theirs");
+    EXPECT_TRUE(asio::co_spawn(home, std::move(found), asio::use_future).get());
+    webhook.answers({403, ""});
+    EXPECT_FALSE(publish(request)) << "a decision holds for one connection";
+    EXPECT_FALSE(check(other));
+}
+
 TEST(auth_webhook, is_not_asked_about_a_key_of_the_file) {
     fake_orchestrator orchestrator;
     fake_webhook webhook;

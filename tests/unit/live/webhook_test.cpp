@@ -104,7 +104,8 @@ TEST(webhook_wire, an_answer_that_is_no_object_of_the_right_shape_is_refused) {
           R"({"pipeline":1})",
           R"({"stream_id":{}})",
           R"({"pipeline_parameters":"{}"})",
-          R"({"pipeline_parameters":[]})"})
+          R"({"pipeline_parameters":[]})",
+          R"({"srt_passphrase":"too short"})"})
         EXPECT_FALSE(parse_webhook_answer(bad)) << bad;
 }
 
