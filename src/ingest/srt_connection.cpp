@@ -10,7 +10,7 @@
 namespace rivulet::ingest {
 namespace {
 
-constexpr std::size_t largest_message = 1500;
+constexpr int largest_message = 1500;
 constexpr std::size_t gather_bytes = 64u << 10; // read in one go, posted as one piece
 constexpr duration beat = std::chrono::seconds(1);
 constexpr duration full_pause = std::chrono::milliseconds(5);
@@ -20,7 +20,6 @@ constexpr duration drain_limit = std::chrono::seconds(2);
 // thrown at it in one go.
 constexpr unsigned burst_messages = 32;
 constexpr duration burst_pause = std::chrono::milliseconds(1);
-constexpr std::string_view output_ending = "-out";
 
 } // namespace
 
@@ -121,8 +120,6 @@ awaitable<outcome<srt_decision::terms>> srt_connection::ask() {
             request.action = access_action::watch;
             request.protocol = "srt";
             request.stream = target.stream;
-            if (request.stream.ends_with(output_ending))
-                request.stream.resize(request.stream.size() - output_ending.size());
             request.key = target.key;
             request.remote = caller_.remote;
             auto checking = callbacks.access(std::move(request));
@@ -209,6 +206,7 @@ void srt_connection::look_for_break() {
 // The handshake is over, so the caller only sees the connection end.
 std::string srt_connection::refuse(const failure& why) {
     ++given_->counters->refused;
+    log_.warn("{} refused: {}", caller_.remote, why.detail);
     if (given_->refused_late)
         given_->refused_late(caller_, why);
     return "refused: " + why.detail;
@@ -241,30 +239,29 @@ void srt_connection::note_session() {
 }
 
 void srt_connection::srt_readable() {
-    std::vector<std::uint8_t> data;
-    std::array<char, largest_message> message;
+    // The thread's own, so that what is posted takes no more memory than it has bytes.
+    static thread_local std::array<char, gather_bytes> gathered;
+    std::size_t size = 0;
     bool lost = false;
-    for (;;) {
+    while (gathered.size() - size >= largest_message) {
         const int socket = socket_;
         if (socket < 0)
             return;
-        const int n = srt_recvmsg(socket, message.data(), static_cast<int>(message.size()));
+        const int n = srt_recvmsg(socket, gathered.data() + size, largest_message);
         if (n > 0) {
-            if (data.capacity() == 0)
-                data.reserve(gather_bytes);
-            data.insert(data.end(), message.begin(), message.begin() + n);
+            size += static_cast<std::size_t>(n);
+            continue;
         }
-        lost = n == 0 || (n < 0 && srt_getlasterror(nullptr) != SRT_EASYNCRCV);
-        if (n <= 0 || data.size() >= gather_bytes)
-            break;
+        lost = n == 0 || srt_getlasterror(nullptr) != SRT_EASYNCRCV;
+        break;
     }
     // What a reader sends is nobody's.
-    if (!data.empty() && caller_.target.mode == srt_mode::publish) {
-        const auto size = data.size();
+    if (size > 0 && caller_.target.mode == srt_mode::publish) {
         if (queued_ + size > given_->options.queue_bytes) {
             overflowed_ += size;
         } else {
             queued_ += size;
+            std::vector<std::uint8_t> data(gathered.begin(), gathered.begin() + size);
             asio::post(executor_, [self = shared_from_this(), data = std::move(data)] {
                 self->queued_ -= data.size();
                 self->received(data);

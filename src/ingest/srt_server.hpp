@@ -57,7 +57,7 @@ struct srt_callbacks {
     admit_publisher publish;
     // Asked during the handshake; must have no side effects. Both may be empty: anybody may.
     std::function<awaitable<outcome<void>>(srt_caller)> check_publish;
-    check_access access; // watch
+    check_access access; // watch; its stream is the name as the caller wrote it ("cam-out")
     // The channel to read, for names that are not there null. Empty: reading is refused.
     std::function<trickle::channel_ptr(const std::string& name)> find;
     // The passphrase of one stream; nothing: srt_options::passphrase counts. Asked during the
