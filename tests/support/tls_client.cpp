@@ -13,7 +13,7 @@ namespace rivulet::test {
 tls_client::tls_client(std::uint16_t port, tls_wishes wishes)
     : raw_(port), context_(SSL_CTX_new(TLS_client_method()), &SSL_CTX_free),
       session_(SSL_new(context_.get()), &SSL_free) {
-    std::signal(SIGPIPE, SIG_IGN); // OpenSSL writes without MSG_NOSIGNAL
+    std::signal(SIGPIPE, SIG_IGN);             // OpenSSL writes without MSG_NOSIGNAL
     SSL_set_security_level(session_.get(), 0); // old versions are for the server to refuse
     if (wishes.lowest)
         SSL_set_min_proto_version(session_.get(), wishes.lowest);
