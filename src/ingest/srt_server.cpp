@@ -26,7 +26,7 @@ constexpr duration log_pause = std::chrono::seconds(1);
 constexpr std::size_t most_refusals = 1024;
 constexpr std::size_t shortest_passphrase = 10, longest_passphrase = 79;
 constexpr int buffer_bytes = 4 << 20, largest_buffer_bytes = 32 << 20;
-constexpr std::chrono::milliseconds longest_latency{8'000};
+constexpr std::chrono::milliseconds longest_latency{60'000};
 
 bool is_passphrase(const std::string& text) {
     return text.size() >= shortest_passphrase && text.size() <= longest_passphrase;
@@ -185,7 +185,7 @@ outcome<std::uint16_t> srt_server::impl::listen() {
     if (!options.passphrase.empty() && !is_passphrase(options.passphrase))
         return failure(errc::invalid_argument, "SRT: the passphrase must have 10 to 79 characters");
     if (options.latency.count() < 0 || options.latency > longest_latency)
-        return failure(errc::invalid_argument, "SRT: the latency must be between 0 and 8 s");
+        return failure(errc::invalid_argument, "SRT: the latency must be between 0 and 60 s");
     std::weak_ptr<impl> weak = weak_from_this();
     given_->refused_late = [weak](const srt_caller& caller, const failure& why) {
         if (auto self = weak.lock())
