@@ -1,3 +1,4 @@
+#include "live/hash_key.hpp"
 #include "live/key_file.hpp"
 #include "live/stream_keys.hpp"
 
@@ -7,6 +8,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 #include <unistd.h>
 
 namespace rivulet::live {
@@ -109,6 +111,38 @@ TEST(stream_keys, patterns_have_stars_and_question_marks) {
     EXPECT_FALSE(matches("", "a"));
     // A pattern that would take for ever if it were tried in every way.
     EXPECT_FALSE(matches("*a*a*a*a*a*a*a*a*a*a*a*a*b", std::string(128, 'a')));
+}
+
+TEST(hash_key, makes_a_line_of_the_key_that_it_reads) {
+    std::istringstream in(std::string(secret) + "\r\nnot this");
+    std::ostringstream out, notes;
+    EXPECT_EQ(hash_key(std::vector<std::string>{"cam", "watch"}, &in, out, notes), 0);
+    EXPECT_TRUE(stream_keys::parse(out.str()).value().allow(key_use::watch, "cam", secret));
+    EXPECT_EQ(notes.str(), "");
+}
+
+TEST(hash_key, makes_a_key_up_and_shows_it_beside_the_line) {
+    std::istringstream empty;
+    for (std::istream* in :
+         {static_cast<std::istream*>(nullptr), static_cast<std::istream*>(&empty)}) {
+        std::ostringstream out, notes;
+        EXPECT_EQ(hash_key(std::vector<std::string>{"cam", "all"}, in, out, notes), 0);
+        auto key = notes.str();
+        ASSERT_GT(key.size(), 33u);
+        key = key.substr(key.size() - 33, 32);
+        EXPECT_TRUE(stream_keys::parse(out.str()).value().allow(key_use::control, "cam", key));
+        EXPECT_THAT(out.str(), Not(HasSubstr(key)));
+    }
+}
+
+TEST(hash_key, a_mistake_makes_no_line) {
+    for (const std::vector<std::string>& wrong :
+         {std::vector<std::string>{}, {"cam"}, {"cam", "read"}, {"cam", "all", "more"}}) {
+        std::ostringstream out, notes;
+        EXPECT_EQ(hash_key(wrong, nullptr, out, notes), 2);
+        EXPECT_EQ(out.str(), "");
+        EXPECT_NE(notes.str(), "");
+    }
 }
 
 class key_file_test : public testing::Test {
