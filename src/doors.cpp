@@ -2,8 +2,11 @@
 
 #include "egress/rtmp_play.hpp"
 #include "listen_address.hpp"
+#include "viewer_reports.hpp"
 
 #include <boost/json/object.hpp>
+
+#include <algorithm>
 
 namespace rivulet {
 namespace {
@@ -90,6 +93,32 @@ outcome<std::uint16_t> doors::open_srt() {
     return srt_->listen();
 }
 
+void doors::add_whip(http::server& front) {
+    ingest::whip_options wanted;
+    wanted.publisher.transcode = options_.whip_transcode;
+    wanted.publisher.video_gather = options_.video_gather;
+    wanted.publisher.keyframe_interval = options_.keyframe_interval;
+    wanted.publisher.transcoder.keyframe_interval = options_.keyframe_interval;
+    wanted.publisher.correct_timestamps = options_.correct_timestamps;
+    wanted.playback_prefix = options_.whep_url;
+    whip_routes_ = std::make_unique<webrtc::session_routes>(
+        services_.threads,
+        "whip",
+        webrtc::session_routes_options{.ice_servers = ice_servers_},
+        log_.with("whip")
+    );
+    ingest::whip_hooks hooks;
+    hooks.publish = services_.gate.admission();
+    hooks.session_ended = [routes = whip_routes_.get()](const std::string& id) {
+        routes->session_ended(id);
+    };
+    whip_ = std::make_unique<ingest::whip_door>(
+        services_.threads, *network_, std::move(hooks), std::move(wanted), log_.with("whip")
+    );
+    for (const auto path : {long_path, short_path})
+        whip_routes_->add(front, std::string(path) + "whip", itself, whip_->door());
+}
+
 void doors::add_whep(http::server& front) {
     egress::whep_options wanted;
     wanted.wait = options_.whep_wait;
@@ -162,6 +191,7 @@ outcome<std::vector<std::uint16_t>> doors::open_webrtc(http::server& front) {
     auto ports = network_->open();
     if (!ports)
         return ports.error();
+    add_whip(front);
     add_whep(front);
     return *ports;
 }
@@ -186,6 +216,22 @@ doors::open(http::server& front, http::tls_context certificate, gateway_ports& p
     return done;
 }
 
+live::viewer_report doors::viewers_of(const std::string& channel, bool details) const {
+    live::viewer_report report;
+    const auto whep = whep_ ? whep_->stats(channel) : std::nullopt;
+    if (whep && !whep->viewers.empty()) {
+        report.viewers += whep->viewers.size();
+        report.subscriptions = 1; // one packetisation for all
+        if (details)
+            report.details["whep"] = whep_report(*whep);
+    }
+    const auto srt = srt_ ? srt_readers(srt_->sessions(), channel) : boost::json::array();
+    report.viewers += srt.size();
+    if (details && !srt.empty())
+        report.details["srt"] = srt;
+    return report;
+}
+
 void doors::close(duration drain) {
     for (auto* server : {rtmp_.get(), rtmps_.get()})
         if (server)
@@ -195,6 +241,8 @@ void doors::close(duration drain) {
     for (auto* routes : {whip_routes_.get(), whep_routes_.get()})
         if (routes)
             routes->stop();
+    if (whip_)
+        whip_->stop();
     if (whep_)
         whep_->stop();
     if (network_)

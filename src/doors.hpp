@@ -12,6 +12,7 @@
 #include "http/tls.hpp"
 #include "ingest/rtmp_server.hpp"
 #include "ingest/srt_server.hpp"
+#include "ingest/whip_door.hpp"
 #include "live/event_hub.hpp"
 #include "live/gate.hpp"
 #include "live/registry.hpp"
@@ -46,6 +47,9 @@ class doors {
     // Publishers and viewers are told; waits at most about `drain` for each door.
     void close(duration drain);
 
+    // WHEP and SRT viewers of a channel. Its home shard, while the doors are open.
+    live::viewer_report viewers_of(const std::string& channel, bool details) const;
+
     const std::vector<webrtc::ice_server>& ice_servers() const { return ice_servers_; }
 
   private:
@@ -56,6 +60,7 @@ class doors {
     );
     outcome<std::uint16_t> open_srt();
     outcome<std::vector<std::uint16_t>> open_webrtc(http::server& front);
+    void add_whip(http::server& front);
     void add_whep(http::server& front);
 
     const door_services services_;
@@ -66,6 +71,7 @@ class doors {
     std::unique_ptr<ingest::rtmp_server> rtmp_, rtmps_;
     std::unique_ptr<ingest::srt_server> srt_;
     std::unique_ptr<webrtc::network> network_;
+    std::unique_ptr<ingest::whip_door> whip_;
     std::unique_ptr<egress::whep_door> whep_;
     std::unique_ptr<webrtc::session_routes> whip_routes_, whep_routes_;
 };

@@ -7,6 +7,7 @@
 #include "http/websocket_host.hpp"
 #include "live/event_door.hpp"
 #include "live/http_access.hpp"
+#include "live/mediamtx_hook.hpp"
 #include "live/routes.hpp"
 #include "live/web_pages.hpp"
 #include "media/runtime.hpp"
@@ -50,6 +51,7 @@ struct gateway::impl {
     std::shared_ptr<live::event_hub> events;
     std::unique_ptr<live::registry> streams;
     std::unique_ptr<live::gate> access;
+    std::unique_ptr<live::mediamtx_hook> hook;
     std::unique_ptr<http::server> front;
     std::shared_ptr<door_list> door_facts;
     std::unique_ptr<http::websocket_host> sockets;
@@ -92,6 +94,12 @@ outcome<void> gateway::impl::make_registry(std::vector<std::string> orchestrator
     live::registry_options wanted;
     wanted.max_streams = options.max_streams;
     wanted.private_rtmp_output = options.private_targets;
+    wanted.rtmp_output = options.push;
+    wanted.events = events;
+    // Asked on shards, which have nothing to ask about before the doors are open.
+    wanted.viewers = [this](const std::string& channel, bool details) {
+        return open_doors ? open_doors->viewers_of(channel, details) : live::viewer_report();
+    };
     wanted.segments.min_segment = options.min_segment;
     wanted.segments.max_segment = options.max_segment;
     wanted.segments.max_bytes = options.max_segment_media;
@@ -146,6 +154,13 @@ outcome<void> gateway::impl::make_front() {
     segments->mount(*front, *threads);
     live::add_routes(*front, *streams, check);
     live::add_web_pages(*front);
+    live::mediamtx_options media_mtx;
+    media_mtx.api_password = options.media_mtx_password;
+    media_mtx.private_targets = options.private_targets;
+    hook = std::make_unique<live::mediamtx_hook>(
+        *threads, access->admission(), std::move(media_mtx), log.with("mediamtx")
+    );
+    hook->add_routes(*front);
     add_doors_route(*front, door_facts);
     sockets = std::make_unique<http::websocket_host>(
         http::websocket_options{.any_origin = options.cors}, log.with("websocket")
@@ -245,16 +260,18 @@ void gateway::impl::stop() {
         reports->stop();
     if (streams)
         streams->stop(options.drain);
+    if (hook)
+        hook->stop();
     if (feeds)
         feeds->stop();
     if (channels)
         channels->stop();
-    if (open_doors)
-        open_doors->close(options.drain);
     if (sockets)
         sockets->stop();
     if (front)
         front->stop(options.drain);
+    if (open_doors)
+        open_doors->close(options.drain);
     if (built_in)
         built_in->stop(options.drain);
     if (certificate)
@@ -264,6 +281,7 @@ void gateway::impl::stop() {
     front.reset();
     open_doors.reset();
     sockets.reset();
+    hook.reset();
     access.reset();
     streams.reset();
     feeds.reset();

@@ -28,7 +28,7 @@ struct settings {
 
     // Gateway: WebRTC.
     std::string nat_ip;
-    std::vector<std::string> ice_servers;
+    std::vector<std::string> ice_servers = {"stun:stun.l.google.com:19302"};
     bool ice_tcp = true;
     std::int64_t webrtc_peers = 4'000;
     duration keyframe_interval = std::chrono::seconds(2);

@@ -87,7 +87,7 @@ constexpr std::array table{
             .help = "The public address of a 1:1 NAT in front of this gateway, announced instead of its own addresses.",
             .old_env = "LIVE_AI_NAT_IP"},
     setting{.group = "WebRTC", .name = "iceServers", .member = &settings::ice_servers, .commands = gateway,
-            .help = "STUN and TURN servers for clients, separated by commas: stun:HOST:PORT, turn:USER:PASSWORD@HOST:PORT?transport=tcp.", .secret = true},
+            .help = "STUN and TURN servers that clients are told, separated by commas: stun:HOST:PORT, turn:USER:PASSWORD@HOST:PORT?transport=tcp.", .secret = true},
     setting{.group = "WebRTC", .name = "iceTcp", .member = &settings::ice_tcp, .commands = gateway,
             .help = "Take media over TCP too, on the port numbers of -webrtcAddr, for clients whose UDP is blocked."},
     setting{.group = "WebRTC", .name = "webrtcPeers", .member = &settings::webrtc_peers, .commands = gateway,

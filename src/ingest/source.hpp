@@ -6,6 +6,8 @@
 #include "base/error.hpp"
 #include "media/access_unit.hpp"
 
+#include <boost/json/fwd.hpp>
+
 #include <functional>
 #include <memory>
 #include <string>
@@ -23,6 +25,7 @@ struct publish_request {
     std::string key;        // what the publisher showed (see key_of); never logged
     std::string base;       // "http://host:port" as the publisher sees this gateway; may be empty
     std::string request_id; // of this session, as unit_sink::request_id(); empty: made up
+    std::string whep_url;   // where its processed video is watched; may be empty
 };
 
 // The live side of one accepted publisher. Calls after ended() are ignored.
@@ -41,6 +44,8 @@ class unit_sink {
 
     // Asked by the live side's consumers; the door sets it when its protocol can ask the publisher.
     std::function<void()> request_keyframe;
+    // Numbers of the publisher's connection for /status; set by doors that have some.
+    std::function<boost::json::object()> session_stats;
 };
 
 // Why the live side ends a publisher; protocols have codes for it.

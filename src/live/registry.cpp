@@ -74,7 +74,8 @@ registry::registry(
                                   jobs_,
                                   options_.segments,
                                   push_options(options_),
-                                  options_.events.get()} {
+                                  options_.events.get(),
+                                  options_.viewers} {
     for (std::size_t i = 0; i < shards_.size(); ++i)
         parts_.push_back(std::make_unique<part>(shards_.at(i), log_));
 }

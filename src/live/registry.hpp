@@ -34,6 +34,7 @@ struct registry_options {
     media::segmenter_options segments;
     egress::rtmp_push_options push;
     std::shared_ptr<event_hub> events; // what happens to the streams goes there; may be empty
+    std::function<viewer_report(const std::string& channel, bool details)> viewers;
 };
 
 class registry {

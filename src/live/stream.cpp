@@ -464,7 +464,11 @@ void stream::report(const std::string& text) {
 
 std::uint64_t stream::players_of(const std::string& channel) const {
     const auto feed = services_.feeds.peek(channel);
-    return feed ? feed->stats().subscribers : 0;
+    const std::uint64_t subscribed = feed ? feed->stats().subscribers : 0;
+    if (!services_.viewers)
+        return subscribed;
+    const auto others = services_.viewers(channel, false);
+    return subscribed - std::min(others.subscriptions, subscribed) + others.viewers;
 }
 
 stream::viewer_counts stream::viewers() const {
@@ -522,6 +526,14 @@ stream_snapshot stream::snapshot(detail wanted) const {
         return s;
     s.first_error = errors_.first();
     s.last_errors.assign(errors_.newest().begin(), errors_.newest().end());
+    s.whep_url = request_.whep_url;
+    if (!over_ && session_stats)
+        s.ingest_metrics = session_stats();
+    if (services_.viewers) {
+        const auto output = params_.name + std::string(output_suffix);
+        s.viewers["source"] = services_.viewers(params_.name, true).details;
+        s.viewers["output"] = services_.viewers(output, true).details;
+    }
     s.runner_status = job_ ? job_->runner_status() : last_runner_status_;
     return s;
 }

@@ -29,6 +29,13 @@
 
 namespace rivulet::live {
 
+// Who watches a channel through doors that share one subscription, or need none.
+struct viewer_report {
+    std::uint64_t viewers = 0;
+    std::uint64_t subscriptions = 0; // of the channel's feed, made for all of them
+    boost::json::object details;     // by protocol
+};
+
 // What all streams of a gateway share; outlives them.
 struct stream_services {
     trickle::channel_table& channels;
@@ -37,6 +44,8 @@ struct stream_services {
     media::segmenter_options segments;
     egress::rtmp_push_options push;
     event_hub* events = nullptr; // may be absent
+    // Of those viewers that are no subscribers of a feed; may be empty.
+    std::function<viewer_report(const std::string& channel, bool details)> viewers;
 };
 
 class stream final : public ingest::unit_sink,

@@ -187,6 +187,12 @@ json::object to_json(const stream_snapshot& s) {
     gateway["orchestrator"] =
         s.orchestrator ? json::value(orchestrator_json(*s.orchestrator)) : json::value(nullptr);
     gateway["output"] = output_json(s.output);
+    if (!s.whep_url.empty())
+        gateway["whep_url"] = s.whep_url;
+    if (s.ingest_metrics)
+        gateway["ingest_metrics"] = {{"stats", *s.ingest_metrics}};
+    if (!s.viewers.empty())
+        gateway["viewers"] = s.viewers;
     gateway["players"] = {{"source", s.source_players}, {"output", s.output_players}};
     json::array pushes;
     for (const auto& p : s.pushes)

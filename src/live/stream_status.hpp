@@ -69,6 +69,9 @@ struct stream_snapshot {
     std::optional<orchestrator_status> orchestrator;
     output_status output;
     std::uint64_t source_players = 0, output_players = 0;
+    std::string whep_url;
+    std::optional<boost::json::object> ingest_metrics; // of the publisher's connection
+    boost::json::object viewers;                       // by protocol, of source and output
     std::vector<push_status> pushes;
     std::optional<logged_error> first_error;
     std::vector<logged_error> last_errors;
