@@ -25,7 +25,8 @@ struct network::impl {
     network_options options;
     logger log;
     std::shared_ptr<port_counters> counters;
-    std::vector<std::shared_ptr<port>> ports; // one per shard; empty before open()
+    std::vector<std::shared_ptr<port>>
+        ports; // one per shard; empty before open(), never changed after
 };
 
 error_code network::impl::bind(port& one, std::uint32_t& next) const {
@@ -105,7 +106,6 @@ void network::impl::stop() {
                ended.wait_for(std::chrono::milliseconds(20)) != std::future_status::ready) {
         }
     }
-    ports.clear();
 }
 
 network::network(shards& shards, network_options options, logger log)

@@ -531,6 +531,10 @@ TEST_F(webrtc_transport, leaves_nothing_of_200_sessions) {
     sessions(200);
     EXPECT_EQ(net->stats().peers, 0u);
     EXPECT_LE(open_files(), files);
-    // A session that was kept would cost some 40 KiB.
+    // A session that was kept would cost some 40 KiB. Sanitizers keep freed memory on purpose.
+#ifndef __SANITIZE_ADDRESS__
     EXPECT_LT(resident_kib(), memory + 2'000);
+#else
+    static_cast<void>(memory);
+#endif
 }
