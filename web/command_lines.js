@@ -27,7 +27,7 @@ export function commandLines({ doors, stream, pipeline, params, key }) {
     const api = `${http}/live/video-to-video/${encodeURIComponent(stream)}`;
     const bearer = secret ? ` -H 'Authorization: Bearer ${secret}'` : '';
     const srt = doors.srt && {
-        publish: `${doors.srt}?streamid=${encodeURIComponent(`#!::r=${stream},m=publish${pipeline ? `,pipeline=${pipeline}` : ''}${secret ? `,s=${secret}` : ''}`)}`,
+        publish: `${doors.srt}?streamid=${encodeURIComponent(encodeURIComponent(stream) + publish)}`,
         read: `${doors.srt}?streamid=${encodeURIComponent(`#!::r=${stream}-out,m=request${secret ? `,s=${secret}` : ''}`)}`,
     };
     const name = encodeURIComponent(stream);

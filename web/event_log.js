@@ -5,18 +5,27 @@ import { element } from './elements.js';
 const LINES = 300;
 
 const WORDS = {
-    stream_started: 'started', stream_ended: 'ended', state: 'state', error: 'error', status: 'runner',
-    params: 'parameters', viewer_joined: 'viewer joined', viewer_left: 'viewer left',
+    stream_started: 'started', stream_ended: 'ended', status: 'runner', params: 'parameters',
+    viewer_joined: 'viewer joined', viewer_left: 'viewer left',
 };
 
-/** The short text of an event's data: known fields first, otherwise its JSON. */
-function gist(data) {
+// What of an event's data fits into a line.
+const GISTS = {
+    stream_started: data => `${data.protocol}, ${data.pipeline || 'noop'}`,
+    stream_ended: data => data.reason || data.cause,
+    state: data => [data.state?.replaceAll('_', ' '), data.detail].filter(Boolean).join(': '),
+    status: data => data.state?.toLowerCase(),
+    runner: data => [data.queue_event_type, data.event?.type].filter(Boolean).join(': ').replaceAll('_', ' '),
+    params: data => JSON.stringify(data.params ?? data),
+    viewers: data => `${data.source} of the source, ${data.output} of the output`,
+    viewer_joined: data => data.protocol,
+    viewer_left: data => data.reason || data.protocol,
+};
+
+function gist({ type, data }) {
     if (data === null || data === undefined) return '';
-    if (typeof data !== 'object') return String(data);
-    for (const field of ['summary', 'message', 'error_message', 'reason', 'detail', 'state'])
-        if (typeof data[field] === 'string' && data[field]) return data[field];
-    const text = JSON.stringify(data);
-    return text === '{}' ? '' : text;
+    const text = GISTS[type]?.(data) ?? data.message ?? JSON.stringify(data);
+    return text === '{}' ? '' : String(text);
 }
 
 export class EventLog {
@@ -37,12 +46,16 @@ export class EventLog {
 
     add(event) {
         const time = new Date(event.time ?? Date.now());
-        const text = gist(event.data);
-        const line = element('li', { className: /error|fail/.test(event.type) ? 'bad' : '' },
-            element('time', { textContent: time.toLocaleTimeString([], { hour12: false }), title: time.toISOString() }),
-            element('b', { textContent: event.stream ?? '' }),
-            element('i', { textContent: WORDS[event.type] ?? String(event.type).replaceAll('_', ' ') }),
-            element('span', { textContent: text, title: JSON.stringify(event.data, null, 2) ?? '' }));
+        const whole = element('pre');
+        const details = element('details', {},
+            element('summary', {},
+                element('time', { textContent: time.toLocaleTimeString([], { hour12: false }), title: time.toISOString() }),
+                element('b', { textContent: event.stream ?? '' }),
+                element('i', { textContent: WORDS[event.type] ?? String(event.type).replaceAll('_', ' ') }),
+                element('span', { textContent: gist(event) })),
+            whole);
+        details.addEventListener('toggle', () => { whole.textContent = JSON.stringify(event.data, null, 2) ?? ''; });
+        const line = element('li', { className: /error|fail/.test(event.type) ? 'bad' : '' }, details);
         const atTop = this.#list.scrollTop < 8;
         this.#list.prepend(line);
         if (!atTop) this.#list.scrollTop += line.offsetHeight;

@@ -84,7 +84,7 @@ export function eventsUrl(doors, stream, after) {
     const url = new URL((secure && doors.wss) || location.origin);
     url.protocol = secure ? 'wss:' : 'ws:';
     url.pathname = stream ? streamPath(stream, '/events') : `${BASE}/events`;
-    if (after > 0) url.searchParams.set('after', after);
+    url.searchParams.set('after', after); // 0: everything that is still kept
     if (key) url.searchParams.set('key', key);
     return url;
 }

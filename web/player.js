@@ -11,6 +11,7 @@ const channel = decodeURIComponent(location.pathname.split('/')[1]);
 const query = new URLSearchParams(location.search);
 const video = byId('video');
 const note = byId('note');
+let player = null;
 const unmute = byId('unmute');
 
 document.title = `${channel} · Rivulet`;
@@ -22,8 +23,7 @@ function say(text) {
 }
 
 function offerSound() {
-    const sound = video.srcObject?.getAudioTracks().length > 0;
-    unmute.hidden = video.controls || !sound || !video.muted;
+    unmute.hidden = !player?.hasSound || video.controls || !video.muted;
 }
 
 unmute.addEventListener('click', () => {
@@ -46,7 +46,7 @@ if (query.get('muted') === 'false') {
     }));
 }
 
-const player = new RtcPlayer(video, channel, (await doors()).ice_servers, (state, text) => {
+player = new RtcPlayer(video, channel, (await doors()).ice_servers, (state, text) => {
     if (state === 'connecting' && !note.textContent) say('Connecting…');
     if (state === 'waiting') say(text);
     if (state === 'playing') say('');

@@ -4,6 +4,7 @@
 import { streamPath } from './gateway_api.js';
 import { RtcSession } from './rtc_session.js';
 
+const SILENT = 1500; // ms without an answer before the viewer is told what is going on
 const RETRY = [500, 1000, 2000, 3000, 5000]; // ms
 
 /** Events through `onstate(state, text)`: connecting, waiting, playing, stopped. */
@@ -17,6 +18,8 @@ export class RtcPlayer {
     #timer = 0;
     #tries = 0;
     #running = false;
+    #tracks = [];
+    #listening = () => this.#show();
 
     constructor(video, path, iceServers, onstate = () => {}) {
         this.#video = video;
@@ -27,11 +30,15 @@ export class RtcPlayer {
 
     get path() { return this.#path; }
 
+    /** The channel has sound, heard or not. */
+    get hasSound() { return this.#tracks.some(track => track.kind === 'audio'); }
+
     get connection() { return this.#session?.connection ?? null; }
 
     start() {
         if (this.#running) return;
         this.#running = true;
+        this.#video.addEventListener('volumechange', this.#listening);
         this.#connect();
     }
 
@@ -41,6 +48,8 @@ export class RtcPlayer {
         this.#abort?.abort();
         this.#session?.close();
         this.#session = null;
+        this.#tracks = [];
+        this.#video.removeEventListener('volumechange', this.#listening);
         this.#video.srcObject = null;
         this.#onstate('stopped', '');
     }
@@ -53,15 +62,29 @@ export class RtcPlayer {
         this.#connect();
     }
 
+    // Gives the element its tracks, the sound only when it is heard: otherwise the pictures would wait
+    // for a buffer of sound that nobody listens to.
+    #show() {
+        const wanted = this.#tracks.filter(track => track.kind === 'video' || !this.#video.muted);
+        const media = this.#video.srcObject ?? new MediaStream();
+        const [old] = media.getVideoTracks();
+        if (!this.#video.srcObject || (old && !wanted.includes(old))) {
+            this.#video.srcObject = new MediaStream(wanted);
+        } else {
+            for (const track of media.getTracks()) if (!wanted.includes(track)) media.removeTrack(track);
+            for (const track of wanted) if (!media.getTracks().includes(track)) media.addTrack(track);
+        }
+        this.#video.play().catch(() => {});
+    }
+
     async #connect() {
         const abort = this.#abort = new AbortController();
         const session = this.#session = new RtcSession(this.#iceServers, error => this.#retry(session, error));
-        const media = new MediaStream();
+        this.#tracks = [];
         session.connection.addEventListener('track', ({ track, receiver }) => {
             if ('jitterBufferTarget' in receiver) receiver.jitterBufferTarget = 0;
-            media.addTrack(track);
-            if (this.#video.srcObject !== media) this.#video.srcObject = media;
-            this.#video.play().catch(() => {});
+            this.#tracks.push(track);
+            this.#show();
         });
         session.connection.addEventListener('connectionstatechange', () => {
             if (session.connection.connectionState !== 'connected' || this.#session !== session) return;
@@ -71,11 +94,15 @@ export class RtcPlayer {
         session.connection.addTransceiver('video', { direction: 'recvonly' });
         session.connection.addTransceiver('audio', { direction: 'recvonly' });
         this.#onstate('connecting', '');
+        // The gateway keeps the request while a stream is not there yet.
+        const patience = setTimeout(() => this.#onstate('waiting', `Waiting for ${this.#path}…`), SILENT);
         try {
             await session.open(streamPath(this.#path, '/whep'), abort.signal);
         } catch (error) {
             session.close();
             if (error.name !== 'AbortError') this.#retry(session, error);
+        } finally {
+            clearTimeout(patience);
         }
     }
 

@@ -45,6 +45,10 @@ export class Browser {
         return page;
     }
 
+    async closePages() {
+        for (const page of this.#context.pages().slice(1)) await page.close();
+    }
+
     async stop() {
         await this.#context.close();
         rmSync(this.#folder, { recursive: true, force: true });

@@ -1,7 +1,7 @@
 // Three of a hundred RTP packets are lost: the pictures still come, and come in time.
 
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { after, afterEach, before, test } from 'node:test';
 
 import { Browser } from './chromium.mjs';
 import { Gateway, pause, until } from './gateway.mjs';
@@ -22,6 +22,12 @@ before(async () => {
 after(async () => {
     await browser?.stop();
     assert.equal(await gateway?.stop(), 0, gateway?.log);
+});
+
+// What a failed test leaves behind must not fail the next.
+afterEach(async () => {
+    await browser.closePages();
+    await until('an empty gateway', async () => (await gateway.streams()).length === 0, 60_000);
 });
 
 const median = sorted => sorted[sorted.length >> 1];

@@ -35,10 +35,10 @@ export class Kit {
         });
     }
 
-    watch(path, name = path) {
-        return this.#page.evaluate(([path, name]) => {
+    watch(path, name = path, sound = false) {
+        return this.#page.evaluate(([path, name, sound]) => {
             const video = document.createElement('video');
-            video.muted = true;
+            video.muted = !sound;
             video.playsInline = true;
             video.style.cssText = 'width:320px';
             document.body.append(video);
@@ -53,7 +53,7 @@ export class Kit {
             video.requestVideoFrameCallback(follow);
             kit.watched.set(name, one);
             one.player.start();
-        }, [path, name]);
+        }, [path, name, sound]);
     }
 
     unwatch(name) {
