@@ -29,7 +29,8 @@ class reloading_tls {
     // Looks at the files once. A bad pair is logged once per change.
     found check();
     // Looks again and again until close() or the object's end.
-    // Once; not while its executor's thread may be gone.
+    // Once; not while its executor's thread may be gone. A look is two calls of stat(), a reload
+    // reads two small files there.
     void watch(asio::any_io_executor executor, duration interval = std::chrono::seconds(2));
     void close();
 

@@ -10,6 +10,7 @@
 #include <condition_variable>
 #include <csignal>
 #include <mutex>
+#include <pthread.h>
 #include <set>
 #include <thread>
 #include <unistd.h>
@@ -197,6 +198,7 @@ void websocket_host::core::stop() {
 // --- the host's thread ---------------------------------------------------------------------------
 
 void websocket_host::core::run() {
+    pthread_setname_np(pthread_self(), "websocket");
     bool leaving = false, said_goodbye = false;
     for (;;) {
         take_commands();

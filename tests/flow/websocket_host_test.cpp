@@ -437,7 +437,7 @@ TEST(websocket_host, closes_a_socket_that_turns_out_to_carry_plain_http) {
         "GET / HTTP/1.1\r\nHost: x\r\nUpgrade: h2c\r\nConnection: Upgrade\r\nHTTP2-Settings: "
         "AAMAAABkAARAAAAAAAIAAAAA\r\n\r\n",
         "PURGE / HTTP/1.1\r\nHost: x\r\n\r\n",
-        std::string("\0\1\2\3\xff\xfe garbage\r\n\r\n", 20),
+        std::string("\0\1\2\3\xff\xfe garbage\r\n\r\n", 18),
     };
     for (const auto& head : heads) {
         int ends[2];
