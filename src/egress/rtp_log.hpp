@@ -65,6 +65,11 @@ class rtp_log {
 
     packet find(media::track_kind track, std::uint64_t number) const;
 
+    // The track has, or had, packets.
+    bool has(media::track_kind track) const {
+        return packets_[static_cast<std::size_t>(track)] > 0;
+    }
+
     std::size_t bytes_held() const { return bytes_; }
 
   private:

@@ -24,10 +24,9 @@ void rtp_track::write_fixed(
     out.u16(0xbede);
     out.u16(1);
     out.octet(static_cast<std::uint8_t>(*setup_.playout_delay << 4 | 2));
-    // Lowest and highest delay, 12 bits each, in 10 ms: 0 and 400 ms.
-    constexpr std::uint32_t highest = 40;
+    // Lowest and highest delay, 12 bits each, in 10 ms: 0 and 400 ms, or the longest one.
     out.octet(0);
-    out.u16(highest);
+    out.u16(show_at_once_ ? 40 : 0xfff);
 }
 
 rtp_header rtp_track::next(const rtp_frame& frame, std::size_t index) {

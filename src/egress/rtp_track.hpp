@@ -24,9 +24,7 @@ struct rtp_track_setup {
     std::uint32_t ssrc = 0;
     std::uint16_t first_sequence = 0;
     std::optional<rtx_setup> rtx;
-    // The id of the playout-delay extension. Keyframes then carry "show at once": a receiver keeps
-    // no delay that the burst at its start suggested.
-    std::optional<std::uint8_t> playout_delay;
+    std::optional<std::uint8_t> playout_delay; // the extension's id; see show_at_once()
 };
 
 // What stands in front of the shared payload: RTP header, extension, RTX's original sequence
@@ -62,6 +60,10 @@ class rtp_track {
 
     const rtp_track_setup& setup() const { return setup_; }
 
+    // Keyframes from now on ask the viewer to show pictures as they come, or (false, as it begins)
+    // to delay them as it sees fit: a browser that shows at once keeps no lip sync.
+    void show_at_once(bool wanted) { show_at_once_ = wanted; }
+
     // The header of a packet that is sent for the first time. A packet that does not follow the one
     // before (the viewer skipped some) still gets the next sequence number: a gap would be a loss
     // that the viewer asks for.
@@ -90,6 +92,7 @@ class rtp_track {
     ) const;
 
     const rtp_track_setup setup_;
+    bool show_at_once_ = false;
     std::uint16_t next_; // sequence number
     std::uint16_t next_rtx_;
     std::optional<std::uint64_t> last_; // packet number

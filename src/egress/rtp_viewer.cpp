@@ -84,6 +84,8 @@ std::optional<time_point> rtp_viewer::pump(time_point now) {
             continue;
         }
         auto& track = frame->track == media::track_kind::video ? *video_ : *audio_;
+        if (frame->keyframe && packet_ == 0 && video_)
+            video_->show_at_once(!audio_ || !log_.has(media::track_kind::audio));
         has_keyframe_ = has_keyframe_ || frame->track == media::track_kind::video;
         for (; packet_ < frame->packets(); ++packet_) {
             if (left-- == 0) {

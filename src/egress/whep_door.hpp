@@ -25,7 +25,8 @@ namespace rivulet::egress {
 struct whep_options {
     duration wait = std::chrono::seconds(10); // for a stream that has no picture yet
     std::size_t sessions_per_stream = 0;      // 0: no limit
-    // Browsers are told to show pictures as they come (playout-delay extension, where offered).
+    // Browsers are told to show pictures as they come (playout-delay extension, where offered) as
+    // long as there is no sound to keep them with.
     bool show_at_once = true;
     rtp_feed_options feed;
 };

@@ -109,7 +109,7 @@ TEST(whep_flow, a_viewer_of_a_running_stream_has_a_picture_at_once) {
         first.step(0ms);
         return newest(second) == newest(first);
     }));
-    // The first keyframe asks to be shown without a delay.
+    // Keyframes say how long they may be delayed.
     EXPECT_TRUE(second.video().packets.begin()->second.extension);
     second.peer().close();
 }

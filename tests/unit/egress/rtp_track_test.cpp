@@ -38,12 +38,17 @@ TEST(rtp_track, writes_the_viewers_own_header_before_the_shared_payload) {
     EXPECT_EQ(track.octets(), 200u);
 }
 
-TEST(rtp_track, keyframes_say_that_they_are_to_be_shown_at_once) {
+TEST(rtp_track, keyframes_say_whether_they_are_to_be_shown_at_once) {
     rtp_log log({});
     auto with = setup();
     with.playout_delay = 6;
     rtp_track track(with);
     const auto key = log.push(video_frame(0, true, 1));
+    EXPECT_EQ(
+        read_rtp(track.next(*key, 0).view(), {}).extension,
+        (std::vector<std::uint8_t>{0xbe, 0xde, 0, 1, 0x62, 0, 0x0f, 0xff})
+    );
+    track.show_at_once(true);
     EXPECT_EQ(
         read_rtp(track.next(*key, 0).view(), {}).extension,
         (std::vector<std::uint8_t>{0xbe, 0xde, 0, 1, 0x62, 0, 0, 40})

@@ -301,6 +301,19 @@ TEST(rtp_viewer, what_the_transport_does_not_take_is_counted_and_asked_for) {
     EXPECT_EQ(r.sent.size(), 2u);
 }
 
+TEST(rtp_viewer, pictures_wait_for_the_sound_only_when_there_is_some) {
+    auto setup = both();
+    setup.video->playout_delay = 5;
+    rig silent(setup);
+    silent.log.push(video_frame(0, true));
+    silent.viewer.pump(begin);
+    EXPECT_EQ(silent.sent.at(0).extension.back(), 40); // at most 400 ms, at best none
+    rig sounding(setup);
+    sounding.frames(0, 1);
+    sounding.viewer.pump(begin);
+    EXPECT_EQ(sounding.sent.at(0).extension.back(), 0xff);
+}
+
 TEST(rtp_viewer, one_who_wants_sound_only_gets_it_without_a_picture) {
     auto setup = both();
     setup.video.reset();
