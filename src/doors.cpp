@@ -23,6 +23,22 @@ awaitable<std::string> itself(std::string stream) {
     co_return stream;
 }
 
+ingest::publish_request request_of(ingest::srt_caller caller) {
+    ingest::publish_request request;
+    request.protocol = "srt";
+    request.stream = std::move(caller.target.stream);
+    request.query = std::move(caller.target.query);
+    request.key = std::move(caller.target.key);
+    request.remote = std::move(caller.remote);
+    request.session_id = std::move(caller.session_id);
+    return request;
+}
+
+awaitable<std::optional<std::string>>
+passphrase_of(const live::gate& gate, ingest::publish_request request) {
+    co_return gate.passphrase(request);
+}
+
 } // namespace
 
 doors::doors(const door_services& services, const gateway_options& options, logger log)
@@ -82,8 +98,15 @@ outcome<std::uint16_t> doors::open_srt() {
     wanted.publisher.transcoder.keyframe_interval = options_.keyframe_interval;
     ingest::srt_callbacks callbacks;
     callbacks.publish = services_.gate.admission();
-    if (services_.gate.closed())
+    if (services_.gate.closed()) {
         callbacks.access = services_.gate.access();
+        callbacks.check_publish = [gate = &services_.gate](ingest::srt_caller caller) {
+            return gate->check_publish(request_of(std::move(caller)));
+        };
+        callbacks.passphrase = [gate = &services_.gate](ingest::srt_caller caller) {
+            return passphrase_of(*gate, request_of(std::move(caller)));
+        };
+    }
     callbacks.find = [channels = &services_.channels](const std::string& name) {
         return channels->find(name);
     };

@@ -5,6 +5,7 @@
 #include "doors_route.hpp"
 #include "http/tls_reload.hpp"
 #include "http/websocket_host.hpp"
+#include "listen_address.hpp"
 #include "live/event_door.hpp"
 #include "live/http_access.hpp"
 #include "live/mediamtx_hook.hpp"
@@ -240,6 +241,11 @@ outcome<gateway_ports> gateway::impl::start() {
     if (auto listening = listen_http(ports); !listening)
         return listening.error();
     describe_doors(ports);
+    auto own_host = parse_listen_address(options.http_addr)->host;
+    if (own_host == "0.0.0.0" || own_host == "::")
+        own_host = "127.0.0.1";
+    const bool v6 = own_host.find(':') != std::string::npos;
+    access->set_base(fmt::format("http://{}:{}", v6 ? '[' + own_host + ']' : own_host, ports.http));
 
     auto pulse = make_heartbeat(*threads, *streams, options, log);
     if (!pulse)

@@ -2,13 +2,16 @@
 #include "base/options.hpp"
 #include "base/options_text.hpp"
 #include "commands.hpp"
+#include "live/hash_key.hpp"
 
 #include <fmt/core.h>
 
 #include <cstdio>
 #include <exception>
 #include <fstream>
+#include <iostream>
 #include <iterator>
+#include <unistd.h>
 
 extern char** environ;
 
@@ -42,7 +45,16 @@ int print(const std::string& text) {
     return written && std::fflush(stdout) == 0 ? 0 : 1;
 }
 
+// `rivulet hash-key …` takes no settings.
+int make_key_line(int argc, char** argv) {
+    const std::vector<std::string> arguments(argv + 2, argv + argc);
+    std::istream* typed = isatty(STDIN_FILENO) ? nullptr : &std::cin;
+    return live::hash_key(arguments, typed, std::cout, std::cerr);
+}
+
 int run(int argc, char** argv) {
+    if (argc > 1 && std::string_view(argv[1]) == "hash-key")
+        return make_key_line(argc, argv);
     const auto chosen = read_options(sources_of(argc, argv));
     if (!chosen) {
         fmt::print(stderr, "rivulet: {}\n", chosen.error().detail);

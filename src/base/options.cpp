@@ -173,7 +173,7 @@ class reader {
             result_.kind = invocation_kind::help;
             return {};
         }
-        constexpr std::array<std::string_view, 3> words{"worker", "trickle", "gateway"};
+        constexpr std::array<std::string_view, 4> words{"worker", "trickle", "gateway", "hash-key"};
         const auto near = nearest_name(word, words);
         if (near.empty())
             return bad(fmt::format("unknown command \"{}\"; see rivulet -help", word));

@@ -23,9 +23,8 @@ struct command_about {
 constexpr std::array commands{
     command_about{
         command::gateway,
-        "takes live video over RTMP, has it transformed by an orchestrator (the built-in one "
-        "unless "
-        "-orchAddr is given) and serves the result"},
+        "takes live video over WHIP, RTMP and SRT, has it transformed by an orchestrator (the "
+        "built-in one unless -orchAddr is given) and serves the result"},
     command_about{command::worker, "runs the built-in orchestrator alone, for gateways elsewhere"},
     command_about{command::trickle, "runs a trickle server alone"},
 };
@@ -122,6 +121,7 @@ std::string help_text(command which) {
         for (const auto& each : commands)
             if (each.which != which)
                 text += help_row(program(each.which), std::string(each.about) + ".");
+        text += help_row("rivulet hash-key", "makes a line for the file of -streamKeys.");
     }
     for (auto group : groups_of(which)) {
         text += fmt::format("\n{}\n", group);

@@ -159,6 +159,8 @@ gate::publish(ingest::publish_request request, ingest::kick kick) {
             co_return answer.error();
         override_query(*answer, request.query);
     }
+    const auto prefix = question(request.stream, request.base).whep_url;
+    request.whep_url = playback_url(prefix, request.stream, request.request_id);
     co_return co_await streams_.admit(std::move(request), std::move(kick));
 }
 
