@@ -1,11 +1,12 @@
 // DTLS as WebRTC uses it (RFC 5763, RFC 8827): self-signed certificates on both sides, known by
 // the fingerprints of offer and answer, for nothing but the keys of SRTP. Datagrams in, datagrams
 // out; no socket. Retransmissions go by OpenSSL's clock.
-// Thread: one at a time per session; an identity is shared by all.
+// Thread: one at a time per session.
 #pragma once
 
 #include "base/asio.hpp"
 #include "base/error.hpp"
+#include "webrtc/dtls_identity.hpp"
 #include "webrtc/srtp.hpp"
 
 #include <cstdint>
@@ -16,35 +17,6 @@
 #include <vector>
 
 namespace rivulet::webrtc {
-
-// An ECDSA P-256 key and its certificate, made once a process.
-class dtls_identity {
-  public:
-    // Fails with tls_failed.
-    static outcome<std::shared_ptr<const dtls_identity>> make();
-    ~dtls_identity();
-    dtls_identity(const dtls_identity&) = delete;
-    dtls_identity& operator=(const dtls_identity&) = delete;
-
-    const std::string& fingerprint() const; // SHA-256, "AB:CD:…"
-
-    struct state;
-
-    const state& inside() const { return *state_; }
-
-  private:
-    explicit dtls_identity(std::unique_ptr<state> state);
-    std::unique_ptr<state> state_;
-};
-
-// A fingerprint of the offer, in octets.
-struct dtls_fingerprint {
-    std::string algorithm; // "sha-1", "sha-256", "sha-384", "sha-512"
-    std::vector<std::uint8_t> digest;
-};
-
-// Fails with invalid_argument.
-outcome<dtls_fingerprint> parse_fingerprint(std::string_view algorithm, std::string_view text);
 
 enum class dtls_role { server, client };
 enum class dtls_phase { handshaking, connected, closed, failed };

@@ -75,7 +75,9 @@ class peer {
 
     // Encrypts and sends one packet, header and payload copied once. Packets of one turn of the
     // loop leave in one system call. False before `connected`, after the end, and when the kernel
-    // takes no more. Header and payload together: at most max_packet bytes.
+    // takes no more. Header and payload together: at most max_packet bytes. A packet may be sent
+    // again (of the last 2,000 or so), but only unchanged to the last bit: with another content
+    // under the same SSRC and sequence number the encryption would be broken.
     virtual bool
     send_rtp(std::span<const std::uint8_t> header, std::span<const std::uint8_t> payload) = 0;
     virtual bool send_rtcp(std::span<const std::uint8_t> compound) = 0;

@@ -72,6 +72,7 @@ class port final : public packet_output, public std::enable_shared_from_this<por
     bool receive_check(const path& from, std::span<std::uint8_t> datagram);
     void settle(const std::shared_ptr<entry>& one);
     void forget(const std::shared_ptr<entry>& one);
+    void path_lost(const path_id& id);
     void drop_path(const path_id& id, const entry& of);
     void flush();
     void arm(bool soon);

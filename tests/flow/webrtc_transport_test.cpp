@@ -114,7 +114,8 @@ struct webrtc_transport : testing::Test {
             const auto done = co_await client.connect(std::move(ours), 5s);
             EXPECT_TRUE(done) << done.error().detail;
             if (done) {
-                co_await settle([&] { return here->connected == 1; });
+                const auto both = [&] { return here->connected == 1; };
+                co_await settle(both);
                 co_await then(client, *here);
             }
             if (here->transport)
