@@ -2,6 +2,7 @@
 
 #include "base/deadline.hpp"
 #include "ingest/srt_library.hpp"
+#include "ingest/srt_report.hpp"
 #include "trickle/channel_reader.hpp"
 
 #include <algorithm>
@@ -238,6 +239,12 @@ void srt_connection::note_session() {
     given_->book->put(this, session_);
 }
 
+boost::json::object srt_connection::report() {
+    note_session();
+    const auto cost = publisher_ ? publisher_->transcoder_stats() : media::video_transcoder_stats{};
+    return srt_report(session_, publisher_ && publisher_->transcoding() ? &cost : nullptr);
+}
+
 void srt_connection::srt_readable() {
     // The thread's own, so that what is posted takes no more memory than it has bytes.
     static thread_local std::array<char, gather_bytes> gathered;
@@ -313,9 +320,14 @@ awaitable<std::string> srt_connection::publish() {
     auto admitted = std::get<0>(std::move(either));
     if (!admitted)
         co_return refuse(admitted.error());
+    auto sink = std::move(*admitted);
+    sink->session_stats = [weak = weak_from_this()] {
+        const auto self = weak.lock();
+        return self ? self->report() : boost::json::object();
+    };
     publisher_ = std::make_shared<ts_publisher>(
         executor_,
-        std::move(*admitted),
+        std::move(sink),
         given_->options.publisher,
         [weak = weak_from_this()](std::string text) {
             if (auto self = weak.lock())

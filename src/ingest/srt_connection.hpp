@@ -10,6 +10,8 @@
 #include "ingest/srt_poller.hpp"
 #include "ingest/srt_server.hpp"
 
+#include <boost/json/object.hpp>
+
 #include <atomic>
 #include <condition_variable>
 #include <map>
@@ -105,6 +107,7 @@ class srt_connection final : public srt_watcher,
     void end(std::string reason);
     void look_for_break();
     void note_session();
+    boost::json::object report();
 
     const asio::any_io_executor executor_;
     const std::shared_ptr<const setup> given_;
