@@ -4,6 +4,7 @@
 #include "support/fake_orchestrator.hpp"
 #include "support/fake_webhook.hpp"
 #include "support/live_rig.hpp"
+#include "support/media_samples.hpp"
 #include "support/srt_caller.hpp"
 
 #include <gmock/gmock.h>
@@ -144,6 +145,23 @@ TEST(srt_access, the_webhooks_answer_may_name_the_passphrase_of_a_stream) {
     ASSERT_TRUE(eventually([&] { return rig.streams().count() == 0; }));
     EXPECT_FALSE(connects(wrong));
     EXPECT_FALSE(connects(wish("publish:cam")));
+    server->stop(100ms);
+}
+
+TEST(srt_status, tells_how_the_connection_of_a_publisher_is) {
+    fake_orchestrator orchestrator;
+    live_rig rig({orchestrator.url()});
+    auto server = serve(rig);
+    srt_caller publisher(server->listen().value(), wish("publish:cam"));
+    ASSERT_TRUE(publisher.send_for(read_sample("aac.ts"), 300ms));
+    ASSERT_TRUE(eventually([&] {
+        const auto stats = rig.status("cam").at("gateway_status").at("ingest_metrics").at("stats");
+        return stats.at("packets").to_number<int>() > 50;
+    }));
+    const auto stats = rig.status("cam").at("gateway_status").at("ingest_metrics").at("stats");
+    EXPECT_EQ(stats.at("encrypted"), false);
+    EXPECT_EQ(stats.at("latency_ms"), 120);
+    EXPECT_EQ(stats.at("lost"), 0u);
     server->stop(100ms);
 }
 
