@@ -273,6 +273,27 @@ TEST_F(webrtc_transport, tells_apart_many_peers_on_one_port) {
     run_on(threads.at(0).get_executor(), work());
 }
 
+TEST_F(webrtc_transport, gives_every_shard_a_port_of_its_own) {
+    start();
+    for (std::size_t shard = 0; shard < threads.size(); ++shard) {
+        const auto work = [&, shard]() -> awaitable<void> {
+            webrtc_client client(co_await asio::this_coro::executor);
+            const auto here = accept(client.transport());
+            for (const auto& candidate : here->transport->local().candidates)
+                EXPECT_EQ(candidate.port, ports[shard]);
+            auto ours = here->transport->local();
+            const auto done = co_await client.connect(std::move(ours), 5s);
+            EXPECT_TRUE(done);
+            co_await talk(client, *here);
+            here->transport->close();
+        };
+        run_on(threads.at(shard).get_executor(), work());
+    }
+    EXPECT_NE(ports[0], ports[1]);
+    const auto outside = net->make_peer({}, {}, logger("test"));
+    ASSERT_FALSE(outside) << "a peer belongs to the shard it is made on";
+}
+
 TEST_F(webrtc_transport, drops_a_client_whose_certificate_is_another) {
     start();
     const auto work = [&]() -> awaitable<void> {
