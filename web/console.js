@@ -156,7 +156,9 @@ async function refresh() {
         linkState(feedOpen ? 'good' : 'wait', feedOpen ? 'connected' : 'no event feed');
     } catch (error) {
         const refused = error.status === 401 || error.status === 403;
-        linkState('bad', refused ? 'needs a key' : 'not reachable');
+        // A key may be for some streams only: they work, but the list is not for it.
+        if (error.status === 403) linkState('wait', 'key without the list');
+        else linkState('bad', refused ? 'needs a key' : 'not reachable');
         if (refused) {
             doors.auth = true;
             streams = [];

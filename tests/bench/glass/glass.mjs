@@ -121,7 +121,7 @@ async function main() {
         process.stdout.write(`canvas ${wanted.size} at ${wanted.fps}/s, ${wanted.codec}, Chromium without a screen, loopback\n`);
         process.stdout.write(line('the browser to itself', report.itself));
         process.stdout.write(line(`WHIP > ${wanted.pipeline} > WHEP`, report.output));
-        process.stdout.write(`of which the gateway and the pipeline${' '.repeat(3)}${report.gateway_ms?.toFixed(0) ?? '?'} ms at the median\n`);
+        process.stdout.write(`of which the gateway and the pipeline${' '.repeat(3)}${report.gateway_ms?.toFixed(1) ?? '?'} ms at the median\n`);
     }
     if (wanted.check && (report.output.p50 >= 150 || report.output.p99 >= 300)) {
         process.stderr.write('too slow: p50 must be under 150 ms and p99 under 300 ms\n');
