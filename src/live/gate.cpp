@@ -34,13 +34,6 @@ std::string session_key(const ingest::publish_request& request) {
     return request.protocol + " " + request.session_id + " " + request.stream;
 }
 
-void complete(ingest::publish_request& request) {
-    if (request.key.empty())
-        request.key = ingest::key_of(request.query);
-    if (request.request_id.empty())
-        request.request_id = random_hex(4);
-}
-
 } // namespace
 
 std::string
@@ -62,29 +55,44 @@ std::string gate::own_base() const {
     return base_;
 }
 
-webhook_question gate::question(const std::string& stream, std::string base) const {
-    if (base.empty())
+std::string gate::public_base(std::string base) const {
+    if (!options_.gateway_host.empty())
+        base = options_.gateway_host.find("://") == std::string::npos
+                   ? "https://" + options_.gateway_host
+                   : options_.gateway_host;
+    else if (base.empty())
         base = own_base();
-    webhook_question asked;
-    asked.stream = stream;
-    asked.gateway_host = options_.gateway_host;
-    if (asked.gateway_host.empty())
-        asked.gateway_host = base.substr(std::min(base.find("://") + 3, base.size()));
-    else if (asked.gateway_host.find("://") == std::string::npos)
-        base = "https://" + asked.gateway_host;
-    else
-        base = asked.gateway_host;
     while (base.ends_with('/'))
         base.pop_back();
-    base += api;
+    return base;
+}
+
+webhook_question gate::question(const std::string& stream, const std::string& base) const {
+    webhook_question asked;
+    asked.stream = stream;
+    const auto host = base.find("://");
+    asked.gateway_host = host == std::string::npos ? base : base.substr(host + 3);
     if (stream.empty())
         return asked;
-    const auto name = http::percent_encode(stream);
-    asked.update_url = base + name + "/update";
+    const auto path = base + std::string(api) + http::percent_encode(stream);
+    asked.update_url = path + "/update";
     // By name: the id may be the webhook's to choose.
-    asked.status_url = base + name + "/status";
-    asked.whep_url = options_.playback_prefix.empty() ? base : options_.playback_prefix;
+    asked.status_url = path + "/status";
     return asked;
+}
+
+// What the door left open.
+void gate::complete(ingest::publish_request& request) const {
+    if (request.key.empty())
+        request.key = ingest::key_of(request.query);
+    if (request.request_id.empty())
+        request.request_id = random_hex(4);
+    if (!request.whep_url.empty())
+        return;
+    const auto prefix = options_.playback_prefix.empty()
+                            ? public_base(request.base) + std::string(api)
+                            : options_.playback_prefix;
+    request.whep_url = playback_url(prefix, request.stream, request.request_id);
 }
 
 awaitable<outcome<webhook_answer>> gate::decide(const ingest::publish_request& request) {
@@ -99,12 +107,12 @@ awaitable<outcome<webhook_answer>> gate::decide(const ingest::publish_request& r
     }
     if (!options_.webhook)
         co_return refusal("publish", request.stream, request.key);
-    auto asked = question(request.stream, request.base);
+    auto asked = question(request.stream, public_base(request.base));
     asked.action = "publish";
     asked.type = webhook_type(request.protocol);
     asked.key = request.key;
     asked.remote = request.remote;
-    asked.whep_url = playback_url(asked.whep_url, request.stream, request.request_id);
+    asked.whep_url = request.whep_url;
     auto query = request.query;
     if (request.protocol == "whip")
         std::ranges::stable_sort(query, {}, &query_list::value_type::first);
@@ -149,9 +157,11 @@ std::optional<gate::foreseen> gate::take_foreseen(const ingest::publish_request&
 
 awaitable<outcome<std::shared_ptr<ingest::unit_sink>>>
 gate::publish(ingest::publish_request request, ingest::kick kick) {
-    complete(request);
-    if (auto known = take_foreseen(request)) {
+    const auto known = take_foreseen(request);
+    if (known)
         request.request_id = known->request_id;
+    complete(request);
+    if (known) {
         override_query(known->answer, request.query);
     } else if (closed()) {
         auto answer = co_await decide(request);
@@ -159,8 +169,6 @@ gate::publish(ingest::publish_request request, ingest::kick kick) {
             co_return answer.error();
         override_query(*answer, request.query);
     }
-    const auto prefix = question(request.stream, request.base).whep_url;
-    request.whep_url = playback_url(prefix, request.stream, request.request_id);
     co_return co_await streams_.admit(std::move(request), std::move(kick));
 }
 
@@ -188,8 +196,7 @@ awaitable<outcome<void>> gate::check(ingest::access_request request) {
         if (auto known = memory_.find(subject, steady_clock::now()))
             co_return *known;
     }
-    auto asked = question(request.stream, {});
-    asked.whep_url.clear();
+    auto asked = question(request.stream, public_base({}));
     asked.action = to_do;
     asked.type = webhook_type(request.protocol);
     asked.key = request.key;

@@ -72,7 +72,11 @@ class gate {
 
     awaitable<outcome<webhook_answer>> decide(const ingest::publish_request& request);
     std::optional<foreseen> take_foreseen(const ingest::publish_request& request);
-    webhook_question question(const std::string& stream, std::string base) const;
+    webhook_question question(const std::string& stream, const std::string& base) const;
+    void complete(ingest::publish_request& request) const;
+    // Where the gateway is for others: as configured, as the client addressed it (`base`), or where
+    // it listens.
+    std::string public_base(std::string base) const;
     std::string own_base() const;
 
     registry& streams_;

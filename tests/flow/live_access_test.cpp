@@ -315,6 +315,29 @@ TEST(live_conformance, s15_the_webhook_is_told_what_the_network_tells_it) {
     );
 }
 
+TEST(auth_webhook, is_told_the_address_of_this_gateway_when_no_other_is_configured) {
+    fake_orchestrator orchestrator;
+    fake_webhook webhook;
+    live_rig rig(
+        {orchestrator.url()}, quick_timing(), live::registry_options(), with_webhook(webhook.url())
+    );
+    auto publisher = rig.publish("cam", {{"streamId", "sid"}});
+    const auto body = json::parse(webhook.asked().at(0).body);
+    const auto here = "127.0.0.1:" + std::to_string(rig.port());
+    EXPECT_EQ(std::string(body.at("gateway_host").as_string()), here);
+    EXPECT_EQ(
+        std::string(body.at("update_url").as_string()),
+        "http://" + here + "/live/video-to-video/cam/update"
+    );
+    EXPECT_THAT(
+        std::string(body.at("whep_url").as_string()),
+        StartsWith("http://" + here + "/live/video-to-video/cam-")
+    );
+    const auto status =
+        json::parse(with_bearer(rig, "GET", std::string(base) + "/sid/status", "any key").body);
+    EXPECT_EQ(status.at("gateway_status").at("whep_url"), body.at("whep_url"));
+}
+
 TEST(live_conformance, s16_an_answer_that_is_not_2xx_or_not_json_refuses_the_stream) {
     fake_orchestrator orchestrator;
     fake_webhook webhook;
