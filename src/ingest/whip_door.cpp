@@ -18,21 +18,6 @@ namespace rivulet::ingest {
 
 namespace {
 
-const char* name_of(media::codec type) {
-    switch (type) {
-    case media::codec::h264:
-        return "H.264";
-    case media::codec::h265:
-        return "H.265";
-    case media::codec::vp8:
-        return "VP8";
-    case media::codec::vp9:
-        return "VP9";
-    default:
-        return "unknown";
-    }
-}
-
 media::rtp_track track_of(const webrtc::chosen_track& chosen) {
     media::rtp_track track;
     track.type = chosen.type;
@@ -109,6 +94,7 @@ whip_door::impl::admit(const webrtc::session_request& request, std::string reque
     wanted.session_id = request.id;
     wanted.key = request.bearer.empty() ? key_of(request.query) : request.bearer;
     wanted.base = request.base;
+    wanted.whep_url = playback_url(request, request_id);
     wanted.request_id = std::move(request_id);
     auto answer = hooks.publish(std::move(wanted), std::move(ended));
     auto either = co_await (std::move(answer) || expire_after(options.admission_limit));
@@ -199,7 +185,7 @@ outcome<webrtc::open_session> whip_door::impl::begin(
     session_log.info(
         "publisher from {}: {}{}{}",
         request.remote,
-        name_of(choice.video.type),
+        codec_name(choice.video.type),
         choice.transcoded() ? " (transcoded to H.264)" : "",
         choice.audio ? ", Opus" : ", no audio"
     );

@@ -1,5 +1,6 @@
 #include "ingest/whip_publisher.hpp"
 
+#include <boost/json/object.hpp>
 #include <fmt/core.h>
 
 namespace rivulet::ingest {
@@ -17,7 +18,63 @@ media::audio_format opus_format() {
     return format;
 }
 
+double milliseconds_of(duration time) {
+    return std::chrono::duration<double, std::milli>(time).count();
+}
+
 } // namespace
+
+const char* codec_name(media::codec type) {
+    switch (type) {
+    case media::codec::h264:
+        return "H.264";
+    case media::codec::h265:
+        return "H.265";
+    case media::codec::vp8:
+        return "VP8";
+    case media::codec::vp9:
+        return "VP9";
+    default:
+        return "unknown";
+    }
+}
+
+boost::json::object to_json(const whip_session_stats& stats) {
+    boost::json::object out{
+        {"protocol", "whip"},
+        {"video_codec", codec_name(stats.video)},
+        {"audio", stats.audio},
+        {"connected", stats.connected},
+        {"transport", stats.tcp ? "tcp" : "udp"},
+        {"packets", stats.media.packets},
+        {"bytes", stats.media.bytes},
+        {"packets_lost", stats.media.lost},
+        {"packets_recovered", stats.media.recovered},
+        {"packets_given_up", stats.media.given_up},
+        {"nacks_sent", stats.media.nacks},
+        {"keyframe_requests", stats.media.keyframe_requests},
+        {"pictures", stats.media.pictures},
+        {"keyframes", stats.media.keyframes},
+        {"pictures_damaged", stats.media.damaged},
+        {"rtt_ms", milliseconds_of(stats.media.round_trip)},
+        {"jitter_ms", milliseconds_of(stats.media.jitter)},
+        {"audio_aligned", stats.media.aligned},
+        {"timestamps_corrected", stats.media.corrected},
+        {"b_frames", stats.media.reordered},
+        {"transcoding", stats.transcoding},
+    };
+    if (stats.transcoding) {
+        const double age = std::chrono::duration<double>(stats.age).count();
+        out["transcoder"] = boost::json::object{
+            {"frames_in", stats.transcoder.frames_in},
+            {"frames_out", stats.transcoder.frames_out},
+            {"frames_dropped", stats.transcoder.dropped},
+            {"cpu_s", stats.transcoder.cpu_seconds},
+            {"cores", age > 0 ? stats.transcoder.cpu_seconds / age : 0},
+        };
+    }
+    return out;
+}
 
 whip_publisher::whip_publisher(
     asio::any_io_executor executor,
@@ -99,6 +156,11 @@ outcome<void> whip_publisher::start(
                 return self->transcoder_->request_keyframe();
             self->receiver_->request_keyframe(steady_clock::now());
             self->arm();
+        };
+    if (sink_)
+        sink_->session_stats = [weak] {
+            auto self = weak.lock();
+            return self ? to_json(self->stats()) : boost::json::object();
         };
     return {};
 }
@@ -267,6 +329,7 @@ void whip_publisher::end(std::string reason) {
     timer_.cancel();
     if (auto sink = std::exchange(sink_, nullptr)) {
         sink->request_keyframe = nullptr;
+        sink->session_stats = nullptr;
         if (receiver_) {
             const auto seen = receiver_->stats();
             log_.info(

@@ -11,6 +11,8 @@
 #include "media/video_transcoder.hpp"
 #include "webrtc/peer.hpp"
 
+#include <boost/json/fwd.hpp>
+
 #include <deque>
 #include <functional>
 #include <memory>
@@ -37,6 +39,10 @@ struct whip_session_stats {
     media::rtp_ingest_stats media;
     media::video_transcoder_stats transcoder;
 };
+
+// For /status.
+boost::json::object to_json(const whip_session_stats& stats);
+const char* codec_name(media::codec type); // "VP8"
 
 class whip_publisher : public std::enable_shared_from_this<whip_publisher> {
   public:
