@@ -114,22 +114,47 @@ async function goLive() {
     say(wanted.kind === 'test' ? 'Connecting…' : 'Asking for the picture…');
     try {
         mine.picture = await openPicture(wanted, () => endPublishing());
-        if (publishing !== mine) return mine.picture.end();
-        say('Connecting…');
-        mine.session = await publish(mine.picture.stream, wanted, doors.ice_servers, error => {
-            if (publishing === mine) endPublishing(error.message);
-        }, mine.abort.signal);
-        if (publishing !== mine) return mine.session.close();
-        say(`Live as ${wanted.stream}.`, 'good');
-        watch(wanted.stream);
-        panels.source.hurry();
-        panels.output.hurry();
-        refresh();
     } catch (error) {
-        mine.picture?.end();
         if (publishing === mine) endPublishing(error.name === 'NotAllowedError'
             ? 'The browser did not give the picture.' : error.message);
+        return;
     }
+    if (publishing !== mine) return mine.picture.end();
+    say('Connecting…');
+    keepPublishing(mine, wanted);
+}
+
+// Publishes until it is stopped here or at the gateway; comes back after breaks.
+async function keepPublishing(mine, wanted) {
+    let wasLive = false;
+    for (let tries = 0; publishing === mine; tries++) {
+        let problem;
+        try {
+            const lost = new Promise(resolve => { mine.lost = resolve; });
+            mine.session = await publish(mine.picture.stream, wanted, doors.ice_servers, mine.lost, mine.abort.signal);
+            if (publishing !== mine) return mine.session.close();
+            say(`Live as ${wanted.stream}.`, 'good');
+            if (wasLive) hurryPanels();
+            else watch(wanted.stream);
+            wasLive = true;
+            tries = 0;
+            refresh();
+            problem = await lost;
+        } catch (error) {
+            problem = error;
+        }
+        if (publishing !== mine) return;
+        // A refusal, or a session that the gateway has ended, is its last word; silence is not.
+        if (!wasLive || (problem.status >= 400 && problem.status < 500)) {
+            return endPublishing(problem.status === 404 && wasLive ? 'The gateway has ended the stream.' : problem.message);
+        }
+        say(`${problem.message} Trying again…`, 'bad');
+        await new Promise(resolve => setTimeout(resolve, Math.min(8000, 500 * 2 ** tries)));
+    }
+}
+
+function hurryPanels() {
+    for (const panel of Object.values(panels)) panel.hurry();
 }
 
 function endPublishing(problem = '') {
@@ -233,7 +258,7 @@ function onEvent(event) {
     log.add(event);
     clearTimeout(refreshSoon);
     refreshSoon = setTimeout(refresh, 150);
-    if (event.stream === watched) for (const panel of Object.values(panels)) panel.hurry();
+    if (event.stream === watched) hurryPanels();
 }
 
 // --- the page itself
@@ -276,7 +301,7 @@ function listen() {
         byId('key-menu').open = false;
         await learnDoors();
         follow();
-        for (const panel of Object.values(panels)) panel.hurry();
+        hurryPanels();
         refresh();
     });
     byId('theme').addEventListener('click', () => {

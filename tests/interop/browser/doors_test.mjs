@@ -133,3 +133,28 @@ test('where UDP is blocked media goes over TCP, both ways', async () => {
         await until('the end', async () => (await gateway.streams()).length === 0);
     });
 });
+
+test('the gateway is started anew: publishing and watching go on by themselves', async () => {
+    let port;
+    let page;
+    const first = await Gateway.start(RIVULET);
+    try {
+        port = first.port;
+        page = await browser.page(`${first.url}/`);
+        await page.fill('#name', 'steady');
+        await page.click('#go');
+        await shows(page, '#output video', negative(BARS));
+    } finally {
+        assert.equal(await first.stop(), 0, first.log);
+    }
+    await at(['-httpAddr', `127.0.0.1:${port}`], async gateway => {
+        await until('the stream', async () => (await gateway.streams()).includes('steady'), 40_000);
+        await until('pictures at the output', async () => (await gateway.status('steady')).players.output === 1, 30_000);
+        await until('they move', async () => Number(await page.textContent('#output [data-meter=fps] .value')) > 15);
+        await until('the feed', async () => (await page.textContent('#link')) === 'connected');
+        // Ended at the gateway, it stays ended.
+        await fetch(`${gateway.url}/live/video-to-video/steady`, { method: 'DELETE' });
+        await until('the page knows', async () => /ended/.test(await page.textContent('#publish-message')), 30_000);
+        assert.deepEqual(await gateway.streams(), []);
+    });
+});

@@ -11,7 +11,8 @@ export class Gateway {
 
     static async start(binary, ...options) {
         const one = new Gateway();
-        one.#process = spawn(binary, ['-httpAddr', '127.0.0.1:0', '-rtmpAddr', '127.0.0.1:0', '-srtAddr=',
+        if (!options.includes('-httpAddr')) options.push('-httpAddr', '127.0.0.1:0');
+        one.#process = spawn(binary, ['-rtmpAddr', '127.0.0.1:0', '-srtAddr=',
             '-webrtcAddr', `127.0.0.1:${MEDIA_PORTS.join('-')}`, ...options], { stdio: ['ignore', 'pipe', 'pipe'] });
         createInterface(one.#process.stderr).on('line', line => one.#log.push(line));
         const ready = await new Promise((resolve, reject) => {
