@@ -10,7 +10,7 @@
 
 // Generated; it is C and does not say so.
 extern "C" {
-#include "web_resource.h"
+#include "live/web_resource.h"
 }
 
 namespace rivulet::live {
