@@ -454,12 +454,7 @@ struct rtp_ingest::impl {
             if (lost.empty())
                 continue;
             begin();
-            add_nack(
-                out,
-                own,
-                *stream->ssrc,
-                std::span(lost).first(std::min<std::size_t>(lost.size(), 250))
-            );
+            add_nack(out, own, *stream->ssrc, lost);
         }
         if (video.ssrc && keyframes.step(now)) {
             begin();

@@ -158,6 +158,8 @@ std::vector<std::uint16_t> rtp_reorder::nacks(time_point now) {
     for (auto& [sequence, entry] : missing_) {
         if (now < entry.ask_at || entry.asked >= max_asks)
             continue;
+        if (out.size() == max_nacks_at_once)
+            break;
         out.push_back(static_cast<std::uint16_t>(sequence));
         ++entry.asked;
         ++reception_.nacked;

@@ -53,8 +53,10 @@ class rtp_reorder {
     void begin_anew();
     // The next packet in order, also past a gap whose time is over.
     std::optional<rtp_stored> pop(time_point now);
-    // Sequence numbers to ask for now; each is asked for again until it comes or is given up.
+    // Sequence numbers to ask for now, at most max_nacks_at_once; each is asked for again until it
+    // comes or is given up.
     std::vector<std::uint16_t> nacks(time_point now);
+    static constexpr std::size_t max_nacks_at_once = 120; // two streams' fit one packet
     // When pop() or nacks() have something new without a push(); max() when never.
     time_point deadline() const;
     // How long a gap may last.

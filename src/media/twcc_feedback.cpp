@@ -8,9 +8,10 @@ namespace {
 
 constexpr std::int64_t delta_unit = 250;        // µs
 constexpr std::int64_t reference_unit = 64'000; // µs
-constexpr std::size_t max_arrivals = 2'000;
+// Of one report, so that it fits a packet; then it leaves early.
+constexpr std::size_t max_arrivals = 300;
 // A report covers at most so many sequence numbers; what lies before is not told.
-constexpr std::int64_t max_span = 3'000;
+constexpr std::int64_t max_span = 1'500;
 
 enum symbol : std::uint8_t { missing = 0, small = 1, large = 2 };
 
@@ -50,6 +51,8 @@ void twcc_feedback::arrived(std::uint16_t sequence, time_point now) {
         due_ = now + interval;
     if (arrivals_.size() >= max_arrivals)
         arrivals_.erase(arrivals_.begin());
+    else if (arrivals_.size() + 1 == max_arrivals)
+        due_ = now;
     arrivals_.emplace(
         unwrapped, std::chrono::duration_cast<std::chrono::microseconds>(now - *epoch_).count()
     );

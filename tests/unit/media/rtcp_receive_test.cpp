@@ -160,4 +160,25 @@ TEST(twcc_feedback, the_next_report_goes_on_where_the_last_one_ended) {
     EXPECT_GE(read.arrivals[2], 0);
 }
 
+TEST(twcc_feedback, a_report_fits_a_packet_whatever_comes) {
+    twcc_feedback feedback;
+    auto now = time_point{} + 5s;
+    std::uint16_t sequence = 0;
+    for (int i = 0; i < 5'000; ++i) {
+        sequence = std::uint16_t(sequence + 1 + (i % 3) * 7);
+        now += i % 2 ? 100us : 70ms;
+        feedback.arrived(sequence, now);
+        if (feedback.deadline() > now && i % 50)
+            continue;
+        octets out = write_receiver_report(1, {});
+        feedback.add_report(out, 1, 2, std::max(now, feedback.deadline()));
+        EXPECT_LE(out.size(), 1'400u);
+    }
+    for (int i = 0; i < 5'000; ++i) // nobody asks for a report
+        feedback.arrived(std::uint16_t(sequence + i * 3), now += 1ms);
+    octets out = write_receiver_report(1, {});
+    feedback.add_report(out, 1, 2, now + 1s);
+    EXPECT_LE(out.size(), 1'400u);
+}
+
 } // namespace rivulet::media

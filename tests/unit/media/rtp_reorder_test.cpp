@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <set>
+
 namespace rivulet::media {
 
 namespace {
@@ -185,6 +187,19 @@ TEST(rtp_reorder, measures_jitter_in_ticks) {
     }
     EXPECT_LT(even.reception().jitter, 5u);
     EXPECT_NEAR(uneven.reception().jitter, 900, 60);
+}
+
+TEST(rtp_reorder, asks_for_a_large_loss_in_portions) {
+    stream s;
+    s.push(1);
+    s.push(302);
+    std::set<std::uint16_t> asked;
+    for (int i = 0; i < 3; ++i)
+        for (auto sequence : s.order.nacks(s.now)) {
+            EXPECT_TRUE(asked.insert(sequence).second);
+            EXPECT_LE(asked.size(), rtp_reorder::max_nacks_at_once * std::size_t(i + 1));
+        }
+    EXPECT_EQ(asked.size(), 300u);
 }
 
 } // namespace rivulet::media
