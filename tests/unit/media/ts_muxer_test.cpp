@@ -370,4 +370,32 @@ TEST(ts_muxer, refuses_what_it_cannot_carry) {
     EXPECT_EQ(muxer.write(unit).error(), errc::invalid_argument) << "no format yet";
 }
 
+TEST(live_conformance, s23_opus_says_what_it_is_and_how_many_channels) {
+    auto recording = test::units_of("video_only.flv");
+    for (int channels : {1, 2}) {
+        ts_muxer muxer;
+        auto format = recording.format;
+        format.audio = audio_format{codec::opus, 48'000, channels, {}};
+        ASSERT_FALSE(muxer.set_format(format));
+        access_unit packet;
+        packet.kind = track_kind::audio;
+        packet.keyframe = true;
+        packet.data = bytes::copy_of(block(300, 0xfc)); // CELT, 20 ms
+        muxer.begin_segment();
+        block ts;
+        append(ts, muxer.write(recording.units.at(0)).value());
+        append(ts, muxer.write(packet).value());
+
+        const auto contains = [&](const block& wanted) {
+            return std::ranges::search(ts, wanted).begin() != ts.end();
+        };
+        EXPECT_TRUE(contains({0x05, 4, 'O', 'p', 'u', 's'})) << "registration";
+        EXPECT_TRUE(contains({0x7f, 2, 0x80, std::uint8_t(channels)})) << "extension";
+        EXPECT_TRUE(contains({0x7f, 0xe0, 0xff, 300 - 255})) << "control header with the size";
+        auto back = demuxed(ts);
+        ASSERT_EQ(count(back, track_kind::audio), 1);
+        EXPECT_TRUE(std::ranges::equal(back.back().data.view(), packet.data.view()));
+    }
+}
+
 } // namespace rivulet::media
