@@ -82,6 +82,24 @@ test('publish the test picture, see both videos, change the graph, see the chang
     await page.close();
 });
 
+for (const kind of ['camera', 'screen']) {
+    test(`the ${kind} is published with a clock, and both videos play`, async () => {
+        const page = await browser.page(`${gateway.url}/`);
+        await page.check(`input[value=${kind}]`);
+        await page.fill('#name', `my-${kind}`);
+        await page.click('#go');
+        await until('measured latency at both', async () => {
+            for (const panel of ['#source', '#output']) {
+                assert.ok(await meter(page, panel, 'fps') > 5, panel);
+                assert.match(await page.textContent(`${panel} [data-meter=latency] .value`), /^\d+$/);
+            }
+            return true;
+        }, 25_000);
+        await page.click('#go');
+        await until('the end', async () => (await gateway.streams()).length === 0);
+    });
+}
+
 test('parameters that are not JSON are named and not sent', async () => {
     const page = await browser.page(`${gateway.url}/`);
     await page.fill('#params', '{"graph": ');
