@@ -6,6 +6,7 @@ outcome<std::unique_ptr<live::gate>>
 make_gate(live::registry& streams, const gateway_options& options, const logger& log) {
     live::gate_options wanted;
     wanted.gateway_host = options.gateway_host;
+    wanted.webhook_publish_only = options.webhook_publish_only;
     wanted.playback_prefix = options.whep_url;
     if (!options.stream_keys.empty()) {
         auto keys = live::key_file::open(options.stream_keys, log.with("keys"));

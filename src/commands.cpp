@@ -112,6 +112,8 @@ void take_access(const settings& values, gateway_options& options) {
     options.heartbeat_url = values.live_ai_heartbeat_url;
     options.heartbeat_headers = values.live_ai_heartbeat_headers;
     options.heartbeat_interval = milliseconds(values.live_ai_heartbeat_interval);
+    options.webhook_publish_only = values.auth_webhook_publish_only;
+    options.media_mtx_api = values.media_mtx_api;
     options.media_mtx_password = values.media_mtx_api_password;
     options.private_targets = values.allow_private_targets;
     options.push = !values.disable_rtmp_output;

@@ -2,6 +2,7 @@
 
 #include "egress/rtmp_play.hpp"
 #include "listen_address.hpp"
+#include "live/srt_access.hpp"
 #include "viewer_reports.hpp"
 
 #include <boost/json/object.hpp>
@@ -23,22 +24,6 @@ awaitable<std::string> itself(std::string stream) {
     co_return stream;
 }
 
-ingest::publish_request request_of(ingest::srt_caller caller) {
-    ingest::publish_request request;
-    request.protocol = "srt";
-    request.stream = std::move(caller.target.stream);
-    request.query = std::move(caller.target.query);
-    request.key = std::move(caller.target.key);
-    request.remote = std::move(caller.remote);
-    request.session_id = std::move(caller.session_id);
-    return request;
-}
-
-awaitable<std::optional<std::string>>
-passphrase_of(const live::gate& gate, ingest::publish_request request) {
-    co_return gate.passphrase(request);
-}
-
 } // namespace
 
 doors::doors(const door_services& services, const gateway_options& options, logger log)
@@ -56,6 +41,7 @@ outcome<std::uint16_t> doors::open_rtmp(
     auto where = parse_listen_address(address);
     if (!where)
         return where.error();
+    auto named = log_.with(certificate ? "rtmps" : "rtmp");
     ingest::rtmp_options wanted;
     wanted.host = where->host;
     wanted.port = where->first_port;
@@ -76,10 +62,7 @@ outcome<std::uint16_t> doors::open_rtmp(
         std::make_shared<egress::rtmp_play_stats>()
     );
     server = std::make_unique<ingest::rtmp_server>(
-        services_.threads,
-        std::move(wanted),
-        std::move(callbacks),
-        log_.with(certificate ? "rtmps" : "rtmp")
+        services_.threads, std::move(wanted), std::move(callbacks), std::move(named)
     );
     return server->listen();
 }
@@ -97,18 +80,10 @@ outcome<std::uint16_t> doors::open_srt() {
     wanted.connections_per_address = options_.max_srt_connections;
     wanted.publisher.transcoder.keyframe_interval = options_.keyframe_interval;
     ingest::srt_callbacks callbacks;
-    callbacks.publish = services_.gate.admission();
-    if (services_.gate.closed()) {
-        callbacks.access = services_.gate.access();
-        callbacks.check_publish = [gate = &services_.gate](ingest::srt_caller caller) {
-            return gate->check_publish(request_of(std::move(caller)));
-        };
-        callbacks.passphrase = [gate = &services_.gate](ingest::srt_caller caller) {
-            return passphrase_of(*gate, request_of(std::move(caller)));
-        };
-    }
-    callbacks.find = [channels = &services_.channels](const std::string& name) {
-        return channels->find(name);
+    live::decide_over_srt(callbacks, services_.gate);
+    callbacks.find = [services = services_](const std::string& path) {
+        const auto channel = services.streams.playback_channel(path);
+        return channel ? services.channels.find(*channel) : trickle::channel_ptr();
     };
     srt_ = std::make_unique<ingest::srt_server>(
         services_.threads, std::move(wanted), std::move(callbacks), log_.with("srt")

@@ -52,7 +52,7 @@ json::object to_json(const door_list& doors, std::string_view host) {
     body["http"] = url("http", host, doors.http);
     body["https"] = url("https", host, doors.https);
     body["ws"] = url("ws", host, doors.http);
-    body["wss"] = url("wss", host, doors.wss);
+    body["wss"] = url("wss", host, doors.https);
     body["rtmp"] = url("rtmp", host, doors.rtmp);
     body["rtmps"] = url("rtmps", host, doors.rtmps);
     body["srt"] = url("srt", host, doors.srt);

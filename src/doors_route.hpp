@@ -15,7 +15,7 @@ namespace rivulet {
 // Filled before the first request, then only read. Ports that are 0 are closed doors.
 struct door_list {
     std::string host; // as configured; empty: the one that the client used
-    std::uint16_t http = 0, https = 0, rtmp = 0, rtmps = 0, srt = 0, wss = 0;
+    std::uint16_t http = 0, https = 0, rtmp = 0, rtmps = 0, srt = 0;
     bool webrtc = false;
     bool auth = false; // some request needs a key
     std::vector<webrtc::ice_server> ice_servers;

@@ -10,7 +10,6 @@
 #include "live/http_access.hpp"
 #include "live/mediamtx_hook.hpp"
 #include "live/routes.hpp"
-#include "live/web_pages.hpp"
 #include "media/runtime.hpp"
 #include "session/orchestrator_address.hpp"
 #include "trickle/server.hpp"
@@ -154,10 +153,14 @@ outcome<void> gateway::impl::make_front() {
     segments = std::make_unique<trickle::server>(*channels, readable, log.with("trickle"));
     segments->mount(*front, *threads);
     live::add_routes(*front, *streams, check);
-    live::add_web_pages(*front);
     live::mediamtx_options media_mtx;
+    media_mtx.api_url = options.media_mtx_api;
     media_mtx.api_password = options.media_mtx_password;
     media_mtx.private_targets = options.private_targets;
+    auto pull_tls = http::client_tls(http::tls_verify::full);
+    if (!pull_tls)
+        return pull_tls.error();
+    media_mtx.pull.tls = *pull_tls;
     hook = std::make_unique<live::mediamtx_hook>(
         *threads, access->admission(), std::move(media_mtx), log.with("mediamtx")
     );

@@ -21,7 +21,7 @@ struct gateway_options {
     // Listeners, "HOST:PORT"; port 0 picks one. An empty address leaves that door shut.
     std::string http_addr = "127.0.0.1:8935";
     std::string rtmp_addr = "127.0.0.1:1935";
-    std::string https_addr, rtmps_addr, ws_addr; // need the certificate
+    std::string https_addr, rtmps_addr; // need the certificate
     std::string srt_addr;
     std::string webrtc_addr; // "HOST:PORT" or "HOST:FIRST-LAST"
     std::filesystem::path tls_cert, tls_key;
@@ -51,7 +51,8 @@ struct gateway_options {
     std::string auth_webhook_url, auth_api_key;
     std::string heartbeat_url, heartbeat_headers;
     std::chrono::milliseconds heartbeat_interval = std::chrono::seconds(5);
-    std::string media_mtx_password;
+    bool webhook_publish_only = false;
+    std::string media_mtx_api, media_mtx_password;
     bool private_targets = false; // push to and pull from loopback, link-local and private hosts
     bool push = true;             // what rtmpOutput asks for
 
@@ -90,7 +91,7 @@ struct gateway_options {
 struct gateway_ports {
     std::uint16_t http = 0;
     std::uint16_t rtmp = 0; // 0: off; so for the others
-    std::uint16_t https = 0, rtmps = 0, wss = 0, srt = 0;
+    std::uint16_t https = 0, rtmps = 0, srt = 0;
     std::vector<std::uint16_t> webrtc; // one for each shard
     std::uint16_t worker = 0;          // the built-in orchestrator; 0: remote ones are used
 };

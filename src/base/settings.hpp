@@ -21,7 +21,6 @@ struct settings {
     std::string rtmps_addr;
     std::string srt_addr = "127.0.0.1:8890";
     std::string webrtc_addr = "127.0.0.1:7280-7379";
-    std::string ws_addr; // WebSocket over TLS; empty: off
     std::string tls_cert, tls_key;
     std::string gateway_host;
     bool cors = false;
@@ -49,7 +48,8 @@ struct settings {
     std::string live_ai_auth_webhook_url, live_ai_auth_api_key;
     std::string live_ai_heartbeat_url, live_ai_heartbeat_headers;
     duration live_ai_heartbeat_interval = std::chrono::seconds(5);
-    std::string media_mtx_api_password;
+    bool auth_webhook_publish_only = false;
+    std::string media_mtx_api, media_mtx_api_password;
     bool allow_private_targets = false;
     bool disable_rtmp_output = false;
 

@@ -89,7 +89,7 @@ test('over HTTPS the page has a camera, a clipboard and its event feed', async (
     const [cert, secret] = [join(folder, 'cert.pem'), join(folder, 'key.pem')];
     execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2',
         '-subj', '/CN=localhost', '-addext', 'subjectAltName=IP:127.0.0.1', '-keyout', secret, '-out', cert], { stdio: 'ignore' });
-    const options = ['-httpsAddr', '127.0.0.1:0', '-wsAddr', '127.0.0.1:0', '-tlsCert', cert, '-tlsKey', secret];
+    const options = ['-httpsAddr', '127.0.0.1:0', '-tlsCert', cert, '-tlsKey', secret];
     await at(options, async gateway => {
         const { https } = await gateway.json('/doors');
         const page = await browser.page(`${https}/`);
