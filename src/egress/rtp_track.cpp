@@ -26,7 +26,12 @@ void rtp_track::write_fixed(
     out.octet(static_cast<std::uint8_t>(*setup_.playout_delay << 4 | 2));
     // Lowest and highest delay, 12 bits each, in 10 ms: 0 and 400 ms, or the longest one.
     out.octet(0);
-    out.u16(show_at_once_ ? 40 : 0xfff);
+    out.u16(shown_at_once(frame.first_packet() + index) ? 40 : 0xfff);
+}
+
+bool rtp_track::shown_at_once(std::uint64_t packet) const {
+    const auto later = std::ranges::upper_bound(switched_, packet);
+    return std::distance(switched_.begin(), later) % 2 == 1;
 }
 
 rtp_header rtp_track::next(const rtp_frame& frame, std::size_t index) {
@@ -34,6 +39,8 @@ rtp_header rtp_track::next(const rtp_frame& frame, std::size_t index) {
     if (!last_ || number != *last_ + 1)
         unbroken_from_ = number;
     last_ = number;
+    if (frame.keyframe && show_at_once_ != shown_at_once(number))
+        switched_.push_back(number);
     const auto& payload = frame.payloads.packets[index];
     ++packets_;
     octets_ += static_cast<std::uint32_t>(payload.size());

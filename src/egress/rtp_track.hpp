@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <vector>
 
 namespace rivulet::egress {
 
@@ -90,9 +91,13 @@ class rtp_track {
         std::uint16_t sequence,
         std::uint32_t ssrc
     ) const;
+    bool shown_at_once(std::uint64_t packet) const;
 
     const rtp_track_setup setup_;
     bool show_at_once_ = false;
+    // Packet numbers from which on the other one was said. A packet that is sent again must not
+    // differ: SRTP would encrypt two texts with one key stream.
+    std::vector<std::uint64_t> switched_;
     std::uint16_t next_; // sequence number
     std::uint16_t next_rtx_;
     std::optional<std::uint64_t> last_; // packet number

@@ -57,6 +57,25 @@ TEST(rtp_track, keyframes_say_whether_they_are_to_be_shown_at_once) {
     EXPECT_TRUE(read_rtp(track.next(*inter, 0).view(), {}).extension.empty());
 }
 
+TEST(rtp_track, sends_a_keyframe_again_as_it_was_first_sent) {
+    rtp_log log({});
+    auto with = setup();
+    with.playout_delay = 6;
+    rtp_track track(with);
+    std::vector<rtp_frame_ptr> frames;
+    std::vector<std::vector<std::uint8_t>> sent;
+    for (const bool at_once : {false, true, true, false, true}) {
+        frames.push_back(log.push(video_frame(0, true, 1)));
+        track.show_at_once(at_once);
+        const auto header = track.next(*frames.back(), 0);
+        sent.emplace_back(header.view().begin(), header.view().end());
+    }
+    for (std::size_t i = 0; i < frames.size(); ++i) {
+        const auto header = track.again(*frames[i], 0);
+        EXPECT_EQ(sent[i], std::vector(header.view().begin(), header.view().end())) << i;
+    }
+}
+
 TEST(rtp_track, knows_what_a_sequence_number_stood_for_over_the_wrap) {
     rtp_log log({});
     rtp_track track(setup());
