@@ -77,7 +77,7 @@ TEST(whip_flow, video_and_sound_reach_the_live_side) {
     EXPECT_EQ(stats[0].media.given_up, 0u);
 }
 
-TEST(live_conformance, s03_the_playback_url_names_the_session) {
+TEST(live_conformance, s3_the_playback_url_names_the_session) {
     {
         whip_rig rig;
         whip_client client;
@@ -300,6 +300,24 @@ TEST(whip_flow, a_kicked_publisher_is_cut) {
     rig.on_shard_of("cam", [&] { record->kick(ingest::kick_cause::replaced, "another one came"); });
     EXPECT_TRUE(eventually([&] { return client.ended(); }, 2s));
     EXPECT_THAT(record->ended, testing::ElementsAre("another one came"));
+    EXPECT_EQ(rig.resources(), 0u);
+}
+
+TEST(whip_flow, the_live_side_may_end_it_while_it_takes_a_picture) {
+    whip_rig rig;
+    for (const auto& media : {h264_media("sendonly"), vp8_media("sendonly")}) {
+        const bool vp8 = media.codecs.at(0).payload_type == 96;
+        const std::string name = vp8 ? "vp8" : "h264";
+        whip_client client;
+        ASSERT_EQ(client.publish(rig.url(name), {media}), 201);
+        auto record = rig.record(name);
+        record->kick_at = 7;
+        client.send(vp8 ? rtp_video(vp8_line, 40, 96, ssrc) : h264_video(40));
+        EXPECT_TRUE(eventually([&] { return client.ended(); }, 5s));
+        std::lock_guard lock(record->mutex);
+        EXPECT_EQ(record->units.size(), 7u);
+        EXPECT_THAT(record->ended, testing::ElementsAre("enough"));
+    }
     EXPECT_EQ(rig.resources(), 0u);
 }
 

@@ -34,9 +34,14 @@ class recording_sink : public ingest::unit_sink {
     }
 
     void unit(media::access_unit unit) override {
-        std::lock_guard lock(record_->mutex);
-        record_->units_before_format += record_->formats.empty();
-        record_->units.push_back(std::move(unit));
+        {
+            std::lock_guard lock(record_->mutex);
+            record_->units_before_format += record_->formats.empty();
+            record_->units.push_back(std::move(unit));
+            if (int(record_->units.size()) != record_->kick_at)
+                return;
+        }
+        record_->kick(ingest::kick_cause::bad_media, "enough");
     }
 
     void ended(const std::string& reason) override {

@@ -33,6 +33,7 @@ struct whip_record {
     std::size_t units_before_format = 0;
     std::vector<std::string> ended;
     std::function<void()> ask_keyframe; // on the home shard
+    std::atomic<int> kick_at{0};        // the live side ends it with this unit; 0: it does not
 
     std::size_t count(media::track_kind kind);
     std::vector<media::access_unit> of(media::track_kind kind);
