@@ -25,7 +25,7 @@ struct rtmp_push_options {
     duration connect_limit = std::chrono::seconds(10);
     duration handshake_limit = std::chrono::seconds(10); // until NetStream.Publish.Start
     duration stall_limit = std::chrono::seconds(10);     // a server that takes no bytes is left
-    duration backoff_first = std::chrono::seconds(1), backoff_last = std::chrono::seconds(10);
+    duration backoff_first = std::chrono::seconds(1), backoff_last = std::chrono::seconds(5);
 };
 
 enum class push_state { waiting_for_feed, connecting, publishing, backing_off, ended };
