@@ -158,7 +158,7 @@ class live_conformance : public testing::Test {
     }
 };
 
-TEST_F(live_conformance, s01_any_other_content_type_is_415) {
+TEST_F(live_conformance, s1_any_other_content_type_is_415) {
     for (const auto* type : {"text/plain", "application/json", "application/sdp2", ""}) {
         const auto reply = ask(request_with_body(
             "POST", path, sdp_sample("chromium_whip"), "Content-Type: " + std::string(type) + "\r\n"
@@ -170,7 +170,7 @@ TEST_F(live_conformance, s01_any_other_content_type_is_415) {
     EXPECT_EQ(routes_->sessions(), 0u);
 }
 
-TEST_F(live_conformance, s01_a_valid_offer_gets_201_and_an_answer_with_candidates) {
+TEST_F(live_conformance, s1_a_valid_offer_gets_201_and_an_answer_with_candidates) {
     for (const auto* client :
          {"chromium_whip",
           "firefox_whip",
@@ -188,7 +188,7 @@ TEST_F(live_conformance, s01_a_valid_offer_gets_201_and_an_answer_with_candidate
     EXPECT_EQ(routes_->sessions(), 7u);
 }
 
-TEST_F(live_conformance, s02_the_201_carries_its_headers_and_exposes_them) {
+TEST_F(live_conformance, s2_the_201_carries_its_headers_and_exposes_them) {
     const auto reply = post();
     ASSERT_EQ(reply.status, 201);
     EXPECT_TRUE(reply["Location"].starts_with("http://"));
@@ -201,7 +201,7 @@ TEST_F(live_conformance, s02_the_201_carries_its_headers_and_exposes_them) {
         EXPECT_NE(exposed.find(name), std::string::npos) << exposed;
 }
 
-TEST_F(live_conformance, s02_a_publisher_gets_the_turn_login_too) {
+TEST_F(live_conformance, s2_a_publisher_gets_the_turn_login_too) {
     int links = 0;
     bool login = false;
     for (const auto& [name, value] : post().headers)
@@ -213,12 +213,12 @@ TEST_F(live_conformance, s02_a_publisher_gets_the_turn_login_too) {
     EXPECT_TRUE(login);
 }
 
-TEST_F(live_conformance, s03_the_playback_url_reaches_the_client_as_the_door_made_it) {
+TEST_F(live_conformance, s3_the_playback_url_reaches_the_client_as_the_door_made_it) {
     const auto reply = ask(post_text("/cam/whip", sdp_sample("obs_whip")));
     EXPECT_TRUE(reply["Livepeer-Playback-URL"].ends_with("/cam-0a1b2c3d-out/whep"));
 }
 
-TEST_F(live_conformance, s04_options_is_204_and_says_what_is_accepted) {
+TEST_F(live_conformance, s4_options_is_204_and_says_what_is_accepted) {
     const auto reply = ask(request_text("OPTIONS", path));
     EXPECT_EQ(reply.status, 204);
     EXPECT_EQ(reply["Accept-Post"], "application/sdp");
@@ -235,7 +235,7 @@ TEST_F(live_conformance, s04_options_is_204_and_says_what_is_accepted) {
     EXPECT_EQ(of_session["Accept-Patch"], "application/trickle-ice-sdpfrag");
 }
 
-TEST_F(live_conformance, s04_head_is_405) {
+TEST_F(live_conformance, s4_head_is_405) {
     raw_client client(port_);
     client.send(request_text("HEAD", path));
     const auto reply = client.read_reply(true);
@@ -245,7 +245,7 @@ TEST_F(live_conformance, s04_head_is_405) {
     EXPECT_EQ(ask(request_with_body("PUT", path, "x")).status, 405);
 }
 
-TEST_F(live_conformance, s05_every_reply_may_be_read_by_a_page) {
+TEST_F(live_conformance, s5_every_reply_may_be_read_by_a_page) {
     const auto resource = opened();
     refusal_ = failure(errc::not_found, "nobody publishes");
     for (const auto& request :
