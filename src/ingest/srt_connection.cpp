@@ -44,12 +44,24 @@ std::vector<srt_session> srt_book::all() const {
     return all;
 }
 
-void srt_decision::give(outcome<terms> answer) {
+bool srt_decision::give(outcome<terms> answer) {
+    bool fits = true;
     {
         const std::lock_guard guard(lock_);
+        if (settled_ && answer)
+            fits = answer->passphrase.value_or(standard_) == *settled_;
         answer_.emplace(std::move(answer));
     }
     given_.notify_all();
+    return fits;
+}
+
+std::string srt_decision::settle(std::string otherwise, const std::string& standard) {
+    const std::lock_guard guard(lock_);
+    const bool allowed = answer_ && *answer_;
+    settled_ = allowed ? (*answer_)->passphrase.value_or(standard) : std::move(otherwise);
+    standard_ = standard;
+    return *settled_;
 }
 
 std::optional<outcome<srt_decision::terms>> srt_decision::wait(duration limit) {
@@ -95,7 +107,10 @@ awaitable<void> srt_connection::decide() {
             decided_.emplace();
         else
             decided_.emplace(answer.error());
-        decision_.give(std::move(answer));
+        const auto passphrase = answer ? answer->passphrase : std::nullopt;
+        wrong_passphrase_ = !decision_.give(std::move(answer));
+        if (wrong_passphrase_ && given_->passphrase_late)
+            given_->passphrase_late(caller_, passphrase ? *passphrase : given_->options.passphrase);
     }
     changed_.notify_all();
 }
@@ -166,6 +181,8 @@ awaitable<void> srt_connection::run(int socket) {
         reason = "no decision about this caller in time";
     else if (!*decided_)
         reason = refuse(decided_->error());
+    else if (wrong_passphrase_)
+        reason = "refused: the stream's passphrase was known too late, the next attempt can use it";
     else if (caller_.target.mode == srt_mode::publish)
         reason = co_await publish();
     else

@@ -45,14 +45,21 @@ class srt_decision {
         std::optional<std::string> passphrase; // nothing: the server's
     };
 
-    void give(outcome<terms> answer);
+    // False when it allows a connection that was settled with another passphrase than its own, or
+    // without one.
+    bool give(outcome<terms> answer);
     // Nothing when it is not given in time.
     std::optional<outcome<terms>> wait(duration limit);
+    // The passphrase to use: the answer's, without an answer `otherwise`, and `standard` when the
+    // answer names none. What is given later has to fit.
+    std::string settle(std::string otherwise, const std::string& standard);
 
   private:
     std::mutex lock_;
     std::condition_variable given_;
     std::optional<outcome<terms>> answer_;
+    std::optional<std::string> settled_;
+    std::string standard_;
 };
 
 class srt_connection final : public srt_watcher,
@@ -66,6 +73,8 @@ class srt_connection final : public srt_watcher,
         std::shared_ptr<srt_poller> poller;
         // A refusal that came after the handshake; the caller's next one is told.
         std::function<void(const srt_caller&, const failure&)> refused_late;
+        // A passphrase that came after the handshake; the caller's next one goes by it.
+        std::function<void(const srt_caller&, const std::string&)> passphrase_late;
         logger log;
     };
 
@@ -121,6 +130,7 @@ class srt_connection final : public srt_watcher,
 
     notifier changed_;
     std::optional<outcome<void>> decided_;
+    bool wrong_passphrase_ = false; // by the decision, which came too late for the handshake
     std::optional<std::string> end_reason_;
     std::shared_ptr<ts_publisher> publisher_;
     time_point last_data_{};

@@ -79,10 +79,16 @@ class srt_server::impl final : public srt_watcher,
     struct waiting {
         std::shared_ptr<srt_connection> connection;
         time_point since;
+        std::size_t home = 0; // its shard
     };
 
     struct refusal {
         int code;
+        time_point until;
+    };
+
+    struct late_passphrase {
+        std::string passphrase;
         time_point until;
     };
 
@@ -97,6 +103,9 @@ class srt_server::impl final : public srt_watcher,
     duration wait_budget(time_point now);
     void remember(const srt_caller& caller, const failure& why);
     std::optional<int> remembered(const srt_caller& caller, time_point now);
+    void remember_passphrase(const srt_caller& caller, const std::string& passphrase);
+    std::string likely_passphrase(const srt_caller& caller, time_point now);
+    std::size_t home_of(const srt_caller& caller) const;
     void sweep();
     static awaitable<void>
     run(std::shared_ptr<impl> self,
@@ -122,6 +131,7 @@ class srt_server::impl final : public srt_watcher,
     std::map<std::string, std::size_t> per_host_;
     std::map<SRTSOCKET, waiting> waiting_; // between handshake and accept
     std::map<std::pair<std::string, std::string>, refusal> refusals_; // by host and caller's wish
+    std::map<std::pair<std::string, std::string>, late_passphrase> passphrases_; // the same
 };
 
 srt_server::impl::impl(shards& shards, srt_options options, srt_callbacks callbacks, logger log)
@@ -190,6 +200,10 @@ outcome<std::uint16_t> srt_server::impl::listen() {
     given_->refused_late = [weak](const srt_caller& caller, const failure& why) {
         if (auto self = weak.lock())
             self->remember(caller, why);
+    };
+    given_->passphrase_late = [weak](const srt_caller& caller, const std::string& passphrase) {
+        if (auto self = weak.lock())
+            self->remember_passphrase(caller, passphrase);
     };
     given_->poller = std::make_shared<srt_poller>([weak] {
         if (auto self = weak.lock())
@@ -275,7 +289,7 @@ int srt_server::impl::handshake(
     if (!slot)
         return refuse(socket, SRT_REJX_OVERLOAD, remote, "too many connections");
 
-    const auto home = shards_.index_of(caller.target.stream);
+    const auto home = home_of(caller);
     auto connection = std::make_shared<srt_connection>(
         shards_.at(home).get_executor(), given_, std::move(caller), std::move(slot)
     );
@@ -293,9 +307,9 @@ int srt_server::impl::handshake(
             connection->caller().target.stream + ": " + why.detail
         );
     }
-    auto passphrase = given_->options.passphrase;
-    if (answer && (*answer)->passphrase)
-        passphrase = *(*answer)->passphrase;
+    const auto passphrase = connection->decision().settle(
+        likely_passphrase(connection->caller(), now), given_->options.passphrase
+    );
     if (!passphrase.empty() &&
         (!is_passphrase(passphrase) ||
          srt_setsockflag(
@@ -303,7 +317,7 @@ int srt_server::impl::handshake(
          ) != 0))
         return refuse(socket, SRT_REJX_ISE, remote, "the stream's passphrase can't be used");
     const std::lock_guard guard(lock_);
-    waiting_[socket] = {std::move(connection), now};
+    waiting_[socket] = {std::move(connection), now, home};
     return 0;
 }
 
@@ -372,6 +386,33 @@ std::optional<int> srt_server::impl::remembered(const srt_caller& caller, time_p
     return found->second.code;
 }
 
+void srt_server::impl::remember_passphrase(
+    const srt_caller& caller, const std::string& passphrase
+) {
+    const auto until = steady_clock::now() + given_->options.admission_limit;
+    const std::lock_guard guard(lock_);
+    if (passphrases_.size() >= most_refusals)
+        passphrases_.clear();
+    passphrases_[wish_of(caller)] = {passphrase, until};
+}
+
+// Until the decision is there, which may still refuse it.
+std::string srt_server::impl::likely_passphrase(const srt_caller& caller, time_point now) {
+    const std::lock_guard guard(lock_);
+    const auto found = passphrases_.find(wish_of(caller));
+    if (found == passphrases_.end() || found->second.until <= now)
+        return given_->options.passphrase;
+    return found->second.passphrase;
+}
+
+// A publisher's name is its stream's; a reader's may name a session of one.
+std::size_t srt_server::impl::home_of(const srt_caller& caller) const {
+    const auto& name = caller.target.stream;
+    const auto& locate = given_->callbacks.locate;
+    const bool direct = caller.target.mode == srt_mode::publish || !locate;
+    return shards_.index_of(direct ? name : locate(name));
+}
+
 // --- connections ---------------------------------------------------------------------------------
 
 void srt_server::impl::srt_readable() {
@@ -383,10 +424,12 @@ void srt_server::impl::srt_readable() {
         if (socket == SRT_INVALID_SOCK)
             return;
         std::shared_ptr<srt_connection> connection;
+        std::size_t home = 0;
         {
             const std::lock_guard guard(lock_);
             if (auto found = waiting_.find(socket); found != waiting_.end()) {
                 connection = std::move(found->second.connection);
+                home = found->second.home;
                 waiting_.erase(found);
             }
         }
@@ -395,7 +438,6 @@ void srt_server::impl::srt_readable() {
             continue;
         }
         ++counters_->accepted;
-        const auto home = shards_.index_of(connection->caller().target.stream);
         asio::post(
             shards_.at(home),
             [self = shared_from_this(), home, connection = std::move(connection), socket](
@@ -427,6 +469,7 @@ void srt_server::impl::sweep() {
             }
         }
         std::erase_if(refusals_, [&](const auto& entry) { return entry.second.until <= now; });
+        std::erase_if(passphrases_, [&](const auto& entry) { return entry.second.until <= now; });
     }
     for (const auto& connection : gone) {
         ++counters_->refused;

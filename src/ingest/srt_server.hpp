@@ -60,6 +60,9 @@ struct srt_callbacks {
     check_access access; // watch; its stream is the name as the caller wrote it ("cam-out")
     // The channel to read, for names that are not there null. Empty: reading is refused.
     std::function<trickle::channel_ptr(const std::string& name)> find;
+    // The stream that a reader's name means, on whose home shard it lives; any thread. Empty: the
+    // name is the stream's.
+    std::function<std::string(const std::string& name)> locate;
     // The passphrase of one stream; nothing: srt_options::passphrase counts. Asked during the
     // handshake.
     std::function<awaitable<std::optional<std::string>>(srt_caller)> passphrase;

@@ -227,6 +227,27 @@ TEST(srt_flow, ends_the_connection_after_a_late_refusal_and_tells_the_next_attem
     EXPECT_TRUE(rig.behind.publishers().empty());
 }
 
+TEST(
+    srt_flow, lets_nobody_in_whose_passphrase_was_known_too_late_and_asks_the_next_attempt_for_it
+) {
+    srt_rig rig([](ingest::srt_options& options, ingest::srt_callbacks& callbacks) {
+        options.decision_wait = 20ms;
+        callbacks.passphrase = [](ingest::srt_caller) -> awaitable<std::optional<std::string>> {
+            co_await sleep_for(300ms);
+            co_return "its own passphrase";
+        };
+    });
+    srt_caller open(rig.port, {"publish:cam"});
+    ASSERT_TRUE(open.connected());
+    EXPECT_TRUE(open.closed_within(3s));
+    EXPECT_TRUE(rig.behind.publishers().empty());
+    EXPECT_EQ(srt_caller(rig.port, {"publish:cam"}).refusal(), 11);
+    srt_caller publisher(rig.port, {"publish:cam", "its own passphrase"});
+    ASSERT_TRUE(publisher.connected());
+    ASSERT_TRUE(publisher.send_for(read_sample("aac.ts"), 600ms));
+    EXPECT_TRUE(has_published(rig, 5));
+}
+
 TEST(srt_flow, refuses_a_publisher_that_admission_refuses) {
     srt_rig rig;
     srt_caller first(rig.port, {"publish:full"});
