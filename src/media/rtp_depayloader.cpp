@@ -5,7 +5,6 @@
 #include "media/runtime.hpp"
 
 #include <algorithm>
-#include <cctype>
 #include <optional>
 #include <vector>
 
@@ -76,12 +75,17 @@ void add_parameters(GstCaps* caps, std::string_view parameters) {
         };
         std::string key = trimmed(entry.substr(0, equals)),
                     value = trimmed(entry.substr(equals + 1));
-        // Only what describes the stream; names that caps use themselves stay ours.
-        if (!key.starts_with("sprop-") && key != "packetization-mode")
+        // Only what the depayloaders read; GLib keeps every name of a field for ever.
+        static constexpr std::string_view known[] = {
+            "packetization-mode",
+            "sprop-parameter-sets",
+            "sprop-vps",
+            "sprop-sps",
+            "sprop-pps",
+            "sprop-max-don-diff"};
+        if (std::ranges::find(known, key) == std::end(known))
             continue;
-        bool plain =
-            std::ranges::all_of(key, [](unsigned char c) { return std::isalnum(c) || c == '-'; });
-        if (plain && g_utf8_validate(value.data(), gssize(value.size()), nullptr))
+        if (g_utf8_validate(value.data(), gssize(value.size()), nullptr))
             gst_caps_set_simple(caps, key.c_str(), G_TYPE_STRING, value.c_str(), nullptr);
     }
 }

@@ -27,6 +27,8 @@ constexpr std::int64_t audio_rate = 48'000;
 constexpr duration ssrc_pause = std::chrono::milliseconds(500);
 // A step of the publisher's clock that no pause explains.
 constexpr std::int64_t clock_jump = 30 * clock_rate;
+// No picture is that large; without a marker a depayloader would collect for ever.
+constexpr std::size_t max_picture_bytes = 8u << 20;
 
 // One stream of the publisher.
 struct inbound {
@@ -73,6 +75,7 @@ struct rtp_ingest::impl {
     time_point last_ticks_at{};
     bool wait_for_keyframe = true, lost_pictures = false;
     std::optional<std::int64_t> damaged_from, damaged_to; // depayloader's time
+    std::size_t unfinished = 0; // bytes in the depayloader since its last picture
     std::optional<std::int64_t> last_time;
     bool last_marker = true;
     std::vector<std::uint8_t> sps, pps;
@@ -96,6 +99,22 @@ struct rtp_ingest::impl {
             wanted.min_hold = std::chrono::milliseconds(40);
             audio.order = rtp_reorder(wanted);
         }
+    }
+
+    outcome<void> make_depayloader() {
+        auto made = rtp_depayloader::create(
+            options.video.type,
+            options.video.payload_type,
+            options.video.parameters,
+            [this](std::int64_t time, bool keyframe, bytes data) {
+                picture(time, keyframe, std::move(data));
+            }
+        );
+        if (!made)
+            return made.error();
+        depayloader = std::move(*made);
+        unfinished = 0;
+        return {};
     }
 
     // ---- packets in --------------------------------------------------------------------------
@@ -237,6 +256,7 @@ struct rtp_ingest::impl {
         last_marker = stored.marker;
 
         auto whole = stored.packet.view();
+        unfinished += whole.size();
         if (whole[0] & 0x20) { // without its padding
             std::vector<std::uint8_t> plain(
                 whole.begin(),
@@ -247,6 +267,16 @@ struct rtp_ingest::impl {
         } else {
             depayloader->push(whole, time, stored.gap_before);
         }
+        if (unfinished > max_picture_bytes)
+            give_up_picture();
+    }
+
+    // Frees what the depayloader has collected; not inside its calls.
+    void give_up_picture() {
+        ++damaged;
+        if (auto made = make_depayloader(); !made)
+            log.warn("a picture without end can't be left: {}", made.error().detail);
+        lose_pictures();
     }
 
     // Depayloaders hand out parameter sets alone when a delimiter follows them.
@@ -264,6 +294,7 @@ struct rtp_ingest::impl {
     }
 
     void picture(std::int64_t time, bool keyframe, bytes data) {
+        unfinished = 0;
         if (!has_picture(data)) {
             if (video.track.type == codec::h264)
                 complete(data, false);
@@ -487,18 +518,8 @@ rtp_ingest::~rtp_ingest() = default;
 outcome<std::unique_ptr<rtp_ingest>>
 rtp_ingest::create(rtp_ingest_options options, rtp_ingest_events events, logger log) {
     auto made = std::make_unique<impl>(std::move(options), std::move(events), std::move(log));
-    auto* self = made.get();
-    auto depayloader = rtp_depayloader::create(
-        self->options.video.type,
-        self->options.video.payload_type,
-        self->options.video.parameters,
-        [self](std::int64_t time, bool keyframe, bytes data) {
-            self->picture(time, keyframe, std::move(data));
-        }
-    );
-    if (!depayloader)
+    if (auto depayloader = made->make_depayloader(); !depayloader)
         return depayloader.error();
-    made->depayloader = std::move(*depayloader);
     return std::unique_ptr<rtp_ingest>(new rtp_ingest(std::move(made)));
 }
 

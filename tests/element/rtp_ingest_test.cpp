@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include <deque>
+#include <malloc.h>
 #include <random>
 
 namespace rivulet::media {
@@ -459,6 +460,44 @@ TEST(rtp_ingest, damaged_payloads_do_no_harm) {
             line.pass(33ms);
         }
     }
+}
+
+TEST(rtp_ingest, a_picture_without_end_takes_no_memory_without_end) {
+    rig line(codec::h264, false);
+    line.begin();
+    const auto pictures = by_picture(rtp_video(h264_line, 60, pt, ssrc));
+    for (std::size_t i = 0; i < 10; ++i)
+        for (const auto& packet : pictures[i])
+            line.ingest->rtp(packet, line.now);
+    ASSERT_EQ(line.units.size(), 10u);
+    // Slices of one picture; its marker never comes.
+    test::rtp_bytes slice = pictures[10][0];
+    slice[1] = pt;
+    slice.resize(12);
+    slice.push_back(0x41);
+    slice.push_back(0x4b); // not its first macroblock
+    slice.resize(1'200, 0x55);
+    auto sequence = parse_rtp(pictures[9].back())->sequence;
+    const auto number = [&](test::rtp_bytes packet) {
+        ++sequence;
+        packet[2] = std::uint8_t(sequence >> 8);
+        packet[3] = std::uint8_t(sequence);
+        return packet;
+    };
+    const auto before = mallinfo2().uordblks;
+    std::size_t most = 0;
+    for (int i = 0; i < 30'000; ++i) { // 36 MB
+        line.ingest->rtp(number(slice), line.now);
+        if (i % 100 == 0)
+            most = std::max(most, mallinfo2().uordblks - before);
+    }
+    EXPECT_LT(most, 24u << 20);
+    EXPECT_GT(line.ingest->stats().damaged, 0u);
+    for (std::size_t i = 30; i < 60; ++i)
+        for (const auto& packet : pictures[i])
+            line.ingest->rtp(number(packet), line.now);
+    EXPECT_GE(line.units.size(), 39u);
+    EXPECT_TRUE(line.units[10].keyframe);
 }
 
 TEST(rtp_ingest, av1_is_never_taken) {
