@@ -28,6 +28,8 @@ constexpr std::size_t max_stamps = 1024;
 // Leaves room for pictures before the first one's decoding time.
 constexpr std::int64_t start_of_time = 10 * clock_rate;
 constexpr int fallback_rate = 30; // when the input doesn't say
+// A few bytes can claim pictures of a gigabyte.
+constexpr std::int64_t max_pixels = 4096 * 4096;
 constexpr int max_kbit = 12'000, min_kbit = 200;
 
 GstClockTime to_gst(std::int64_t ticks) {
@@ -372,7 +374,7 @@ struct video_transcoder::impl : std::enable_shared_from_this<video_transcoder::i
         auto& self = held<impl>(data);
         if (!(GST_PAD_PROBE_INFO_TYPE(info) & GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM)) {
             self.decoding.sample();
-            return GST_PAD_PROBE_OK;
+            return self.failed ? GST_PAD_PROBE_DROP : GST_PAD_PROBE_OK;
         }
         GstEvent* event = GST_PAD_PROBE_INFO_EVENT(info);
         if (GST_EVENT_TYPE(event) != GST_EVENT_CAPS)
@@ -382,8 +384,19 @@ struct video_transcoder::impl : std::enable_shared_from_this<video_transcoder::i
         int width = 0, height = 0;
         const GstStructure* s = caps ? gst_caps_get_structure(caps, 0) : nullptr;
         if (s && gst_structure_get_int(s, "width", &width) &&
-            gst_structure_get_int(s, "height", &height))
+            gst_structure_get_int(s, "height", &height)) {
+            if (std::int64_t(width) * height > max_pixels) {
+                GST_ELEMENT_ERROR(
+                    self.scaled,
+                    STREAM,
+                    DECODE,
+                    ("pictures of %dx%d are too large", width, height),
+                    (nullptr)
+                );
+                return GST_PAD_PROBE_DROP;
+            }
             self.new_size(width, height);
+        }
         // Without a rate, x264 keeps one picture back to learn its duration.
         int rate = 0, per = 0;
         bool known = s && gst_structure_get_fraction(s, "framerate", &rate, &per) && rate > 0 &&

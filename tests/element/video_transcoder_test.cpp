@@ -208,6 +208,19 @@ TEST(video_transcoder, follows_a_change_of_size_and_rounds_odd_sizes_down) {
     EXPECT_TRUE(seen.units[10].keyframe);
 }
 
+TEST(video_transcoder, pictures_without_measure_are_refused) {
+    auto units = test::encode_video("vp8enc deadline=1 cpu-used=16 threads=2", 2, 4112, 4096);
+    ASSERT_EQ(units.size(), 2u);
+    listener seen;
+    auto transcoder = transcoder_for(seen, codec::vp8);
+    for (const auto& unit : units)
+        transcoder->push(unit);
+    std::unique_lock lock(seen.mutex);
+    ASSERT_TRUE(seen.changed.wait_for(lock, 20s, [&] { return !seen.errors.empty(); }));
+    EXPECT_THAT(seen.errors[0], testing::HasSubstr("4112x4096"));
+    EXPECT_THAT(seen.units, testing::IsEmpty());
+}
+
 TEST(video_transcoder, goes_on_after_a_jump_of_the_clock) {
     auto units = test::encode_video("vp8enc deadline=1", 40, 160, 120);
     for (std::size_t i = 20; i < 40; ++i)
