@@ -285,6 +285,8 @@ void rtp_feed::transcoded(media::access_unit unit) {
 }
 
 void rtp_feed::transcoder_failed(const std::string& why) {
+    if (!transcoding_) // of one that was left meanwhile
+        return;
     log_lines_.warn("channel {}: no picture for WebRTC viewers: {}", channel_, why);
     transcoding_->worker.reset();
     transcoding_->fed = transcoding_->delivered = false;

@@ -5,13 +5,22 @@
 
 namespace rivulet::egress {
 
+namespace {
+
+// With what keeping a frame costs besides its payload: a source may send very many tiny ones.
+std::size_t cost_of(const rtp_frame& frame) {
+    return frame.payload_bytes + sizeof(rtp_frame) + frame.packets() * sizeof(media::rtp_payload);
+}
+
+} // namespace
+
 rtp_frame_ptr rtp_log::push(rtp_frame frame) {
     frame.before = packets_;
     packets_[static_cast<std::size_t>(frame.track)] += frame.packets();
     if (frame.track == media::track_kind::video && frame.keyframe)
         newest_keyframe_ = end();
     auto made = std::make_shared<const rtp_frame>(std::move(frame));
-    bytes_ += made->payload_bytes;
+    bytes_ += cost_of(*made);
     frames_.push_back(made);
     trim();
     return made;
@@ -34,7 +43,7 @@ void rtp_log::trim() {
 }
 
 void rtp_log::drop_front() {
-    bytes_ -= frames_.front()->payload_bytes;
+    bytes_ -= cost_of(*frames_.front());
     frames_.pop_front();
     ++begin_;
     if (newest_keyframe_ && begin_ > *newest_keyframe_)

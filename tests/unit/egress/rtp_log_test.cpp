@@ -71,6 +71,16 @@ TEST(rtp_log, never_holds_more_than_its_limit) {
     EXPECT_TRUE(log.newest_keyframe());
 }
 
+TEST(rtp_log, tiny_frames_whose_clock_stands_still_are_not_kept_for_ever) {
+    rtp_log_limits limits;
+    limits.bytes = 1'000'000;
+    rtp_log log(limits);
+    log.push(video_frame(0, true));
+    for (int i = 0; i < 50'000; ++i)
+        log.push(video_frame(0, false, 1, 1));
+    EXPECT_LE(log.end() - log.begin(), 10'000u);
+}
+
 TEST(rtp_log, a_group_without_end_is_given_up) {
     rtp_log_limits limits;
     limits.longest_group = 5 * clock_rate;
