@@ -10,6 +10,8 @@ namespace {
 // A second of the largest streams, and far more than half a second of usual ones.
 constexpr std::size_t max_waiting_bytes = 8u << 20;
 
+constexpr auto undecodable = "the video can't be transcoded: no picture of it could be decoded";
+
 media::audio_format opus_format() {
     media::audio_format format;
     format.type = media::codec::opus;
@@ -231,8 +233,10 @@ void whip_publisher::arm() {
             at = std::min(at, connected_at_ + options_.video_gather);
         at = std::min(at, last_media_ + options_.media_silence);
     }
-    if (first_picture_ && !began_ && format_.video)
-        at = std::min(at, *first_picture_ + options_.audio_wait);
+    if (first_picture_ && !began_)
+        at = std::min(
+            at, *first_picture_ + (format_.video ? options_.audio_wait : options_.video_gather)
+        );
     if (at >= timer_at_ || at == time_point::max())
         return;
     timer_at_ = at;
@@ -259,6 +263,8 @@ void whip_publisher::on_timer() {
         ));
     if (connected_ && now >= last_media_ + options_.media_silence)
         return fail("the publisher sends nothing any more");
+    if (first_picture_ && !format_.video && now >= *first_picture_ + options_.video_gather)
+        return fail(undecodable);
     begin_if_ready(now);
     arm();
 }
@@ -285,12 +291,18 @@ void whip_publisher::take(media::access_unit unit) {
 
 void whip_publisher::deliver(media::access_unit unit) {
     if (began_) {
-        sink_->unit(std::move(unit));
+        const auto sink = sink_; // it may end the session
+        sink->unit(std::move(unit));
         return;
     }
-    waiting_bytes_ += unit.data.size();
+    waiting_bytes_ += unit.data.size() + sizeof(media::access_unit);
     waiting_.push_back(std::move(unit));
     begin_if_ready(steady_clock::now());
+    // Sound goes on while nothing comes of the video.
+    if (!began_ && waiting_bytes_ > max_waiting_bytes) {
+        waiting_.clear();
+        fail(undecodable);
+    }
 }
 
 void whip_publisher::begin_if_ready(time_point now) {
@@ -305,15 +317,16 @@ void whip_publisher::begin_if_ready(time_point now) {
     tell_format();
     auto waiting = std::exchange(waiting_, {});
     for (auto& unit : waiting) {
-        if (!sink_) // the sink may end the session
+        const auto sink = sink_; // it may end the session
+        if (!sink)
             return;
-        sink_->unit(std::move(unit));
+        sink->unit(std::move(unit));
     }
 }
 
 void whip_publisher::tell_format() {
-    if (sink_)
-        sink_->format_changed(format_);
+    if (const auto sink = sink_) // it may end the session
+        sink->format_changed(format_);
 }
 
 // From here the owner ends the session; not inside a callback of what it destroys.

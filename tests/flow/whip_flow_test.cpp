@@ -249,6 +249,24 @@ TEST(whip_flow, vp8_is_transcoded_to_h264) {
     EXPECT_GT(stats.at(0).transcoder.cpu_seconds, 0);
 }
 
+TEST(whip_flow, video_that_nobody_can_decode_ends_the_session) {
+    ingest::whip_options options;
+    options.publisher.video_gather = 700ms;
+    whip_rig rig(options);
+    whip_client client;
+    ASSERT_EQ(client.publish(rig.url("cam"), {opus_media("sendonly"), vp8_media("sendonly")}), 201);
+    auto video = rtp_video(vp8_line, 30, 96, ssrc);
+    for (auto& packet : video)
+        for (std::size_t i = 12; i + 3 <= packet.size(); ++i)
+            if (packet[i] == 0x9d && packet[i + 1] == 0x01 && packet[i + 2] == 0x2a)
+                packet[i] = 0; // a keyframe's start code
+    client.send(video, rtp_opus(100, 111, audio_ssrc));
+    auto record = rig.record("cam");
+    ASSERT_TRUE(eventually([&] { return client.ended(); }, 4s));
+    EXPECT_THAT(record->ended, testing::ElementsAre(HasSubstr("no picture of it")));
+    EXPECT_EQ(rig.resources(), 0u);
+}
+
 TEST(whip_flow, without_transcoding_vp8_is_not_taken) {
     ingest::whip_options options;
     options.publisher.transcode = false;
