@@ -2,6 +2,7 @@
 
 #include "base/ids.hpp"
 #include "http/target.hpp"
+#include "live/playback.hpp"
 
 #include <algorithm>
 
@@ -32,6 +33,12 @@ failure refusal(std::string_view to_do, const std::string& stream, const std::st
 
 std::string session_key(const ingest::publish_request& request) {
     return request.protocol + " " + request.session_id + " " + request.stream;
+}
+
+// Doors where a path names a channel and nothing else: "a-1a2b3c4d-out" is of the stream
+// "a-1a2b3c4d" there, whatever other streams there are.
+bool names_channels(std::string_view protocol) {
+    return protocol == "trickle" || protocol == "rtmp" || protocol == "rtmps";
 }
 
 } // namespace
@@ -175,7 +182,9 @@ gate::publish(ingest::publish_request request, ingest::kick kick) {
 awaitable<outcome<void>> gate::check(ingest::access_request request) {
     if (!closed())
         co_return outcome<void>();
-    if (!request.stream.empty())
+    if (names_channels(request.protocol))
+        request.stream = playback_readings(request.stream).back().stream;
+    else if (!request.stream.empty())
         request.stream = co_await streams_.locate_playback(request.stream);
     const auto to_do = word_of(request.action);
     if (options_.keys) {
@@ -190,7 +199,8 @@ awaitable<outcome<void>> gate::check(ingest::access_request request) {
         log_.debug("{} {}: {}", request.protocol, request.remote, why.detail);
         co_return why;
     }
-    const auto subject = fmt::format("{} {} {}", to_do, request.stream, request.key);
+    const auto subject =
+        fmt::format("{} {} {} {}", to_do, request.stream.size(), request.stream, request.key);
     {
         const std::lock_guard lock(mutex_);
         if (auto known = memory_.find(subject, steady_clock::now()))

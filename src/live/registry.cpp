@@ -59,6 +59,21 @@ struct registry::part {
     task_group tasks; // winds streams up; last, so that its coroutines go first
 };
 
+void registry::name_set::add(const std::string& name) {
+    const std::lock_guard lock(mutex_);
+    names_.insert(name);
+}
+
+void registry::name_set::remove(const std::string& name) {
+    const std::lock_guard lock(mutex_);
+    names_.erase(name);
+}
+
+bool registry::name_set::has(const std::string& name) const {
+    const std::lock_guard lock(mutex_);
+    return names_.contains(name);
+}
+
 registry::registry(
     shards& shards,
     trickle::channel_table& channels,
@@ -112,6 +127,7 @@ registry::admit(ingest::publish_request request, ingest::kick kick) {
     const auto before = here.find_name(name);
     if (before) {
         here.streams.erase(name);
+        names_.remove(name);
         before->cut(job_end_cause::replaced, "replaced by a newer publisher");
     }
     if (count_.fetch_add(1, std::memory_order_relaxed) >= options_.max_streams) {
@@ -129,6 +145,7 @@ registry::admit(ingest::publish_request request, ingest::kick kick) {
         const auto now = steady_clock::now();
         here.ended.push_back({one.snapshot(), now + options_.keep_ended});
         here.forget_old(now, options_.keep_ended_count);
+        names_.remove(one.name());
         here.streams.erase(it);
     };
     auto over = [this] { count_.fetch_sub(1, std::memory_order_relaxed); };
@@ -147,6 +164,7 @@ registry::admit(ingest::publish_request request, ingest::kick kick) {
         co_return opened.error();
     }
     here.streams[name] = made;
+    names_.add(name);
     std::shared_ptr<ingest::unit_sink> sink = std::move(made);
     co_return sink;
 }
@@ -266,14 +284,26 @@ awaitable<std::string> registry::locate_playback(std::string path) {
     co_return readings.back().stream;
 }
 
+std::string registry::stream_of(const std::string& path) const {
+    const auto readings = playback_readings(path);
+    for (const auto& reading : readings)
+        if (names_.has(reading.stream))
+            return reading.stream;
+    return readings.back().stream;
+}
+
 std::optional<std::string> registry::playback_channel(const std::string& path) {
     const auto channel = [](const playback_path& reading) {
         return reading.processed ? reading.stream + std::string(output_suffix) : reading.stream;
     };
     const auto readings = playback_readings(path);
     for (const auto& reading : readings) {
-        if (shards_.index_of(reading.stream) != shards_.current())
+        if (shards_.index_of(reading.stream) != shards_.current()) {
+            // The likelier reading counts, as for those who decided whether it may be watched.
+            if (names_.has(reading.stream))
+                return std::nullopt;
             continue;
+        }
         const auto one = home(reading.stream).find_name(reading.stream);
         if (!one)
             continue;
@@ -301,6 +331,8 @@ awaitable<void> registry::stop_part(part& on, duration limit) {
         co_await expire_after(std::chrono::milliseconds(20));
     on.tasks.close();
     co_await on.tasks.join(std::chrono::seconds(1));
+    for (const auto& [name, one] : on.streams)
+        names_.remove(name);
     on.streams.clear();
 }
 

@@ -18,8 +18,10 @@
 
 #include <atomic>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 namespace rivulet::live {
@@ -71,6 +73,8 @@ class registry {
 
     // The stream that a viewer's path means (see playback.hpp), whether it exists or not.
     awaitable<std::string> locate_playback(std::string path);
+    // The same at once, for doors that can't wait.
+    std::string stream_of(const std::string& path) const;
     // The channel to play for that path; nothing when it names a session that is over. Called on
     // the home shard of the stream.
     std::optional<std::string> playback_channel(const std::string& path);
@@ -87,6 +91,18 @@ class registry {
   private:
     struct part;
 
+    // Which streams there are, for those who ask about several shards at once.
+    class name_set {
+      public:
+        void add(const std::string& name);
+        void remove(const std::string& name);
+        bool has(const std::string& name) const;
+
+      private:
+        mutable std::mutex mutex_;
+        std::unordered_set<std::string> names_;
+    };
+
     part& home(const std::string& name) { return *parts_[shards_.index_of(name)]; }
 
     awaitable<void> stop_part(part& on, duration limit);
@@ -99,6 +115,7 @@ class registry {
     std::atomic<std::size_t> count_{0};
     std::atomic<bool> stopping_{false};
     bool stopped_ = false;
+    name_set names_;
     std::vector<std::unique_ptr<part>> parts_;
 };
 

@@ -456,6 +456,25 @@ TEST(auth_webhook, decides_over_viewers_too_and_is_not_asked_without_a_key) {
     EXPECT_EQ(json::parse(webhook.asked()[3].body).at("action"), "control");
 }
 
+TEST_F(stream_keys_flow, the_key_of_a_stream_opens_no_channel_of_a_stream_whose_name_goes_on) {
+    const auto owner = rig.publish("cam", {{"key", publish_key}});
+    const auto other = rig.publish("cam-0123abcd", {{"key", master_key}});
+    const std::string next = "/ai/trickle/cam-0123abcd-out/next";
+    ASSERT_EQ(with_bearer(rig, "GET", next, master_key).status, 200);
+    EXPECT_EQ(with_bearer(rig, "GET", next, watch_key).status, 403);
+    ingest::access_request asked;
+    asked.protocol = "rtmp";
+    asked.stream = "cam-0123abcd-out";
+    asked.key = watch_key;
+    auto& home = rig.threads().of("cam");
+    const auto allowed = [&] {
+        return asio::co_spawn(home, rig.gate().check(asked), asio::use_future).get().has_value();
+    };
+    EXPECT_FALSE(allowed());
+    asked.stream = "cam-out";
+    EXPECT_TRUE(allowed());
+}
+
 TEST(auth_webhook, is_asked_once_by_a_door_that_decides_before_it_admits) {
     fake_orchestrator orchestrator;
     fake_webhook webhook;
