@@ -29,6 +29,8 @@ constexpr duration ssrc_pause = std::chrono::milliseconds(500);
 constexpr std::int64_t clock_jump = 30 * clock_rate;
 // No picture is that large; without a marker a depayloader would collect for ever.
 constexpr std::size_t max_picture_bytes = 8u << 20;
+// Of a parameter set, ten times a real one's: it is repeated in front of every keyframe.
+constexpr std::size_t max_set_bytes = 4'096;
 
 // One stream of the publisher.
 struct inbound {
@@ -335,6 +337,8 @@ struct rtp_ingest::impl {
     // H.264: keeps the newest parameter sets and puts them in front of a keyframe that has none.
     bool complete(bytes& data, bool keyframe) {
         auto sets = h264::find_parameter_sets(data.view());
+        if (sets.sps.size() > max_set_bytes || sets.pps.size() > max_set_bytes)
+            return false;
         if (!sets.sps.empty())
             sps.assign(sets.sps.begin(), sets.sps.end());
         if (!sets.pps.empty())

@@ -500,6 +500,45 @@ TEST(rtp_ingest, a_picture_without_end_takes_no_memory_without_end) {
     EXPECT_TRUE(line.units[10].keyframe);
 }
 
+TEST(rtp_ingest, a_parameter_set_out_of_all_proportion_is_not_repeated) {
+    rig line(codec::h264, false);
+    line.begin();
+    const auto pictures = by_picture(rtp_video(h264_line, 40, pt, ssrc));
+    for (std::size_t i = 0; i < 10; ++i)
+        for (const auto& packet : pictures[i])
+            line.ingest->rtp(packet, line.now);
+    ASSERT_EQ(line.formats.size(), 1u);
+    auto sequence = parse_rtp(pictures[9].back())->sequence;
+    const auto give = [&](test::rtp_bytes packet) {
+        ++sequence;
+        packet[2] = std::uint8_t(sequence >> 8);
+        packet[3] = std::uint8_t(sequence);
+        line.ingest->rtp(packet, line.now);
+    };
+    // The known SPS with 120 kB behind it, in fragments.
+    auto sps = line.formats[0].sps;
+    sps.resize(120'000, 0x55);
+    for (std::size_t at = 1; at < sps.size(); at += 1'000) {
+        test::rtp_bytes packet(pictures[10][0].begin(), pictures[10][0].begin() + 12);
+        const auto end = std::min(at + 1'000, sps.size());
+        packet[1] = std::uint8_t(pt | (end == sps.size() ? 0x80 : 0));
+        packet.push_back(0x7c); // FU-A
+        packet.push_back(std::uint8_t(7 | (at == 1 ? 0x80 : 0) | (end == sps.size() ? 0x40 : 0)));
+        packet.insert(packet.end(), sps.begin() + long(at), sps.begin() + long(end));
+        give(packet);
+    }
+    for (std::size_t i = 30; i < 40; ++i)
+        for (const auto& packet : pictures[i]) {
+            const auto type = packet[12] & 0x1f;
+            if (type != 7 && type != 8 && type != 24)
+                give(packet);
+        }
+    ASSERT_GT(line.units.size(), 10u);
+    EXPECT_TRUE(line.units[10].keyframe);
+    EXPECT_LT(line.units[10].data.size(), 100'000u);
+    EXPECT_EQ(line.formats.size(), 1u);
+}
+
 TEST(rtp_ingest, av1_is_never_taken) {
     EXPECT_FALSE(can_depayload(codec::av1));
     EXPECT_TRUE(can_depayload(codec::h264));
