@@ -81,6 +81,9 @@ outcome<std::uint16_t> doors::open_srt() {
     wanted.publisher.transcoder.keyframe_interval = options_.keyframe_interval;
     ingest::srt_callbacks callbacks;
     live::decide_over_srt(callbacks, services_.gate);
+    callbacks.locate = [streams = &services_.streams](const std::string& path) {
+        return streams->stream_of(path);
+    };
     callbacks.find = [services = services_](const std::string& path) {
         const auto channel = services.streams.playback_channel(path);
         return channel ? services.channels.find(*channel) : trickle::channel_ptr();
@@ -205,12 +208,13 @@ doors::open(http::server& front, http::tls_context certificate, gateway_ports& p
     outcome<void> done;
     if (!options_.webrtc_addr.empty())
         done = taken(open_webrtc(front), ports.webrtc);
+    // Before RTMP: streams ask how many watch them as soon as they are.
+    if (done && !options_.srt_addr.empty())
+        done = taken(open_srt(), ports.srt);
     if (done && !options_.rtmp_addr.empty())
         done = taken(open_rtmp(rtmp_, options_.rtmp_addr, {}), ports.rtmp);
     if (done && !options_.rtmps_addr.empty())
         done = taken(open_rtmp(rtmps_, options_.rtmps_addr, certificate), ports.rtmps);
-    if (done && !options_.srt_addr.empty())
-        done = taken(open_srt(), ports.srt);
     return done;
 }
 
@@ -223,7 +227,7 @@ live::viewer_report doors::viewers_of(const std::string& channel, bool details) 
         if (details)
             report.details["whep"] = whep_report(*whep);
     }
-    const auto srt = srt_ ? srt_readers(srt_->sessions(), channel) : boost::json::array();
+    const auto srt = srt_ ? srt_readers(srt_->readers(channel), channel) : boost::json::array();
     report.viewers += srt.size();
     if (details && !srt.empty())
         report.details["srt"] = srt;

@@ -44,6 +44,15 @@ std::vector<srt_session> srt_book::all() const {
     return all;
 }
 
+std::vector<srt_session> srt_book::readers_of(const std::string& name) const {
+    const std::lock_guard guard(lock_);
+    std::vector<srt_session> readers;
+    for (const auto& [whose, session] : sessions_)
+        if (session.mode == srt_mode::read && session.stream == name)
+            readers.push_back(session);
+    return readers;
+}
+
 bool srt_decision::give(outcome<terms> answer) {
     bool fits = true;
     {

@@ -32,6 +32,7 @@ class srt_book {
     void put(const void* whose, const srt_session& session);
     void remove(const void* whose);
     std::vector<srt_session> all() const;
+    std::vector<srt_session> readers_of(const std::string& name) const;
 
   private:
     mutable std::mutex lock_;

@@ -65,6 +65,11 @@ class srt_server::impl final : public srt_watcher,
 
     std::vector<srt_session> sessions() const { return given_->book->all(); }
 
+    std::vector<srt_session> readers(const std::string& name) const {
+        return counters_->readers == 0 ? std::vector<srt_session>()
+                                       : given_->book->readers_of(name);
+    }
+
     void srt_readable() override; // callers whose handshake is over
 
   private:
@@ -566,6 +571,10 @@ srt_server_stats srt_server::stats() const {
 
 std::vector<srt_session> srt_server::sessions() const {
     return impl_->sessions();
+}
+
+std::vector<srt_session> srt_server::readers(const std::string& name) const {
+    return impl_->readers(name);
 }
 
 } // namespace rivulet::ingest

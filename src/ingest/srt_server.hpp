@@ -102,6 +102,9 @@ class srt_server {
     srt_server_stats stats() const;
     // The connections that publish or read, as they were within the last second.
     std::vector<srt_session> sessions() const;
+    // Those that read under this name. Every stream asks each second: quick, most of all when
+    // nobody reads.
+    std::vector<srt_session> readers(const std::string& name) const;
 
     class impl;
 

@@ -110,6 +110,8 @@ TEST(srt_flow, publishes_a_stream_that_others_read) {
     std::thread sending([&] { publisher.send_for(sample, 1s); });
     const auto got = reader.receive(120'000, 3s);
     sending.join();
+    EXPECT_EQ(rig.server->readers("cam").size(), 1u);
+    EXPECT_TRUE(rig.server->readers("cam-out").empty());
     ASSERT_GE(got.size(), 60'000u);
     EXPECT_EQ(got.size() % 188, 0u);
     const auto seen = decode_ts(got);
