@@ -68,11 +68,30 @@ json::object to_json(const door_list& doors, std::string_view host) {
     return body;
 }
 
-void add_doors_route(http::server& server, std::shared_ptr<const door_list> doors) {
+void door_notice::put(door_list doors) {
+    auto made = std::make_shared<const door_list>(std::move(doors));
+    const std::lock_guard lock(mutex_);
+    doors_.swap(made);
+}
+
+std::shared_ptr<const door_list> door_notice::get() const {
+    const std::lock_guard lock(mutex_);
+    return doors_;
+}
+
+void add_doors_route(http::server& server, std::shared_ptr<const door_notice> notice) {
     server.route(
         http::verb::get,
         "/doors",
-        [doors = std::move(doors)](const http::request& request) -> awaitable<http::response> {
+        [notice = std::move(notice)](const http::request& request) -> awaitable<http::response> {
+            const auto doors = notice->get();
+            if (!doors) {
+                auto early = http::error_response(
+                    http::status::service_unavailable, "the gateway is starting"
+                );
+                early.headers.emplace_back("Retry-After", "1");
+                co_return early;
+            }
             auto host = doors->host.empty() ? host_of(request["Host"]) : host_of(doors->host);
             if (host.empty())
                 host = "localhost";

@@ -53,7 +53,7 @@ struct gateway::impl {
     std::unique_ptr<live::gate> access;
     std::unique_ptr<live::mediamtx_hook> hook;
     std::unique_ptr<http::server> front;
-    std::shared_ptr<door_list> door_facts;
+    std::shared_ptr<door_notice> door_facts;
     std::unique_ptr<http::websocket_host> sockets;
     std::unique_ptr<doors> open_doors;
     std::unique_ptr<live::heartbeat> reports;
@@ -177,17 +177,19 @@ outcome<void> gateway::impl::make_front() {
 
 // What /doors tells; the routes exist before the ports are known.
 void gateway::impl::describe_doors(const gateway_ports& ports) {
-    door_facts->host = options.gateway_host;
-    door_facts->http = ports.http;
-    door_facts->https = ports.https;
-    door_facts->rtmp = ports.rtmp;
-    door_facts->rtmps = ports.rtmps;
-    door_facts->srt = ports.srt;
-    door_facts->webrtc = !ports.webrtc.empty();
-    door_facts->auth = access->closed();
-    door_facts->ice_servers = open_doors->ice_servers();
+    door_list list;
+    list.host = options.gateway_host;
+    list.http = ports.http;
+    list.https = ports.https;
+    list.rtmp = ports.rtmp;
+    list.rtmps = ports.rtmps;
+    list.srt = ports.srt;
+    list.webrtc = !ports.webrtc.empty();
+    list.auth = access->closed();
+    list.ice_servers = open_doors->ice_servers();
     if (ports.worker)
-        door_facts->pipelines = {"noop", "passthrough", "avfilter"};
+        list.pipelines = {"noop", "passthrough", "avfilter"};
+    door_facts->put(std::move(list));
 }
 
 outcome<void> gateway::impl::listen_http(gateway_ports& ports) {
@@ -224,7 +226,7 @@ outcome<gateway_ports> gateway::impl::start() {
         *threads, *channels, egress::feed_options(), log.with("feed")
     );
     events = std::make_shared<live::event_hub>();
-    door_facts = std::make_shared<door_list>();
+    door_facts = std::make_shared<door_notice>();
     if (auto made = make_registry(std::move(*bases)); !made)
         return made.error();
     auto gate = make_gate(*streams, options, log);
