@@ -38,8 +38,14 @@ int select_alpn(SSL*, const unsigned char** out, unsigned char* out_size, const 
     return SSL_TLSEXT_ERR_OK;
 }
 
+// OpenSSL would ask for the passphrase on the terminal, and a renewal is read on a shard.
+int no_passphrase(char*, int, int, void*) {
+    return -1;
+}
+
 tls_context new_server_context() {
     auto context = adopt(SSL_CTX_new(TLS_server_method()));
+    SSL_CTX_set_default_passwd_cb(context.get(), no_passphrase);
     SSL_CTX_set_min_proto_version(context.get(), TLS1_2_VERSION);
     SSL_CTX_set_alpn_select_cb(context.get(), select_alpn, nullptr);
     SSL_CTX_set_options(context.get(), SSL_OP_NO_RENEGOTIATION);
