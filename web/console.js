@@ -312,12 +312,21 @@ function listen() {
         } catch { /* holds until the page is left */ }
         useTheme(next);
     });
-    addEventListener('hashchange', () => watch(decodeURIComponent(location.hash.slice(1))));
+    addEventListener('hashchange', () => watch(askedStream()));
     addEventListener('pagehide', () => {
         publishing?.session?.close();
         for (const panel of Object.values(panels)) panel.stop();
     });
     addEventListener('pageshow', event => { if (event.persisted) location.reload(); });
+}
+
+/** The stream that the address names; '' when it names none. */
+function askedStream() {
+    try {
+        return decodeURIComponent(location.hash.slice(1));
+    } catch {
+        return '';
+    }
 }
 
 async function learnDoors() {
@@ -344,7 +353,7 @@ async function begin() {
     await learnDoors();
     feed = new EventFeed(doors, onEvent, open => { feedOpen = open; refresh(); });
     follow();
-    const asked = decodeURIComponent(location.hash.slice(1));
+    const asked = askedStream();
     if (asked) watch(asked);
     showCommands();
     await refresh();
