@@ -132,13 +132,14 @@ awaitable<void> server::create(http::exchange& now, const std::string& name) {
 }
 
 awaitable<void> server::remove(http::exchange& now, const std::string& name) {
-    if (!table_.find(name)) {
-        co_await now.reply(text_error(400, "Invalid stream"));
-        co_return;
-    }
+    // Also for a channel that is not there: who may not delete learns no names.
     auto refusal = refused(options_.before_delete, now, name);
     if (refusal) {
         co_await now.reply(std::move(*refusal));
+        co_return;
+    }
+    if (!table_.find(name)) {
+        co_await now.reply(text_error(400, "Invalid stream"));
         co_return;
     }
     table_.remove(name);
@@ -150,12 +151,12 @@ server::remove_segment(http::exchange& now, const std::string& name, std::string
     const auto seq = parse_seq(text);
     const auto found = table_.find(name);
     auto reply = empty_ok();
-    if (!found)
+    if (auto refusal = refused(options_.before_delete, now, name))
+        reply = std::move(*refusal);
+    else if (!found)
         reply = text_error(404, "Stream not found");
     else if (!seq || *seq < 0)
         reply = text_error(400, "Invalid idx");
-    else if (auto refusal = refused(options_.before_delete, now, name))
-        reply = std::move(*refusal);
     else if (!found->close_segment(*seq))
         reply = text_error(400, "Nonexistent segment");
     co_await now.reply(std::move(reply));

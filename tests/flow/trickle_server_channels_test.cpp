@@ -415,6 +415,8 @@ TEST(trickle_server_channels, every_change_passes_its_hook) {
     EXPECT_EQ(rig.ask(request_text("DELETE", "/cam/0")).status, 403);
     EXPECT_EQ(rig.ask(request_text("DELETE", "/cam")).status, 403);
     EXPECT_EQ(deletes, 2);
+    EXPECT_EQ(rig.ask(request_text("DELETE", "/nobody/0")).status, 403);
+    EXPECT_EQ(rig.ask(request_text("DELETE", "/nobody")).status, 403);
     EXPECT_EQ(rig.table().size(), 1u);
 }
 
