@@ -10,6 +10,7 @@ constexpr std::size_t max_extensions = 64;
 constexpr std::size_t max_feedback = 24;
 constexpr std::size_t max_parameters = 1024;
 constexpr std::size_t payload_types = 128;
+constexpr std::size_t max_codec_name = 32;
 
 failure refuse(std::string why) {
     return {errc::invalid_argument, std::move(why)};
@@ -30,6 +31,9 @@ void read_rtpmap(std::string_view value, payload_table& table) {
     auto encoding = take_word(value);
     const auto slash = encoding.find('/');
     if (!type || slash == std::string_view::npos || slash == 0 || table.mapped[*type])
+        return;
+    // Refusals name the codecs of the offer.
+    if (slash > max_codec_name || !printable(encoding.substr(0, slash)))
         return;
     auto& codec = table.codec[*type];
     codec.name = lower_case(encoding.substr(0, slash));

@@ -257,6 +257,18 @@ TEST(sdp_offer, payload_types_out_of_range_are_no_codecs) {
     EXPECT_EQ(offer->media[1].codecs.size(), 1u);
 }
 
+TEST(sdp_offer, codec_names_that_no_text_could_hold_are_no_codecs) {
+    auto text = sdp_sample("obs_whip");
+    const auto before = parse_offer(text)->media.back().codecs.size();
+    const auto line = text.find("m=video");
+    text.replace(text.find("\r\n", line), 0, " 120 121");
+    text +=
+        "a=rtpmap:120 X\xff\xfe/90000\r\na=rtpmap:121 " + std::string(9'000, 'x') + "/90000\r\n";
+    const auto offer = parse_offer(text);
+    ASSERT_TRUE(offer);
+    EXPECT_EQ(offer->media.back().codecs.size(), before);
+}
+
 TEST(sdp_fragment, gives_the_credentials) {
     const auto read = parse_fragment(
         "a=ice-ufrag:abcd\r\na=ice-pwd:0123456789012345678901\r\nm=audio 9 UDP/TLS/RTP/SAVPF 0\r\n"
