@@ -85,6 +85,11 @@ void mediamtx_hook::add_routes(http::server& server) {
 
 awaitable<http::response> mediamtx_hook::start(const http::request& request) {
     const auto& name = request.params.at("stream");
+    // Any page may post a form anywhere, and the caller's own machine may be pulled from.
+    if (!request["Origin"].empty())
+        co_return http::error_response(
+            http::status::forbidden, "the hook is for MediaMTX, not for web pages"
+        );
     // MediaMTX calls for what this gateway pushes to it as well.
     if (name.ends_with(output_suffix))
         co_return http::response();

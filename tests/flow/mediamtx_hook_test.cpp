@@ -106,7 +106,8 @@ class hook_rig {
         hook_->stop();
     }
 
-    raw_reply start(const std::string& path, const query_list& fields) {
+    raw_reply
+    start(const std::string& path, const query_list& fields, const std::string& more_headers = {}) {
         std::string body;
         for (const auto& [name, value] : fields)
             body += "--b\r\nContent-Disposition: form-data; name=\"" + name + "\"\r\n\r\n" + value +
@@ -118,7 +119,7 @@ class hook_rig {
                 "POST",
                 "/live/video-to-video/" + path + "/start",
                 body,
-                "Content-Type: multipart/form-data; boundary=b\r\n"
+                "Content-Type: multipart/form-data; boundary=b\r\n" + more_headers
             )
         );
     }
@@ -285,6 +286,15 @@ TEST(mediamtx_hook, a_source_announced_twice_is_pulled_once_and_stays) {
     EXPECT_TRUE(eventually([&] { return rig.hook().pulls() == 1 && !rig.api_calls().empty(); }));
     EXPECT_THAT(rig.api_calls(), Contains("POST /v3/rtmpconns/kick/5f1c"));
     EXPECT_EQ(rig.rig.streams().count(), 1u);
+}
+
+TEST(mediamtx_hook, takes_nothing_from_a_web_page) {
+    hook_rig rig;
+    const auto form = source("i", "rtmp://127.0.0.1:1/x");
+    EXPECT_EQ(rig.start("cam", form, "Origin: http://127.0.0.1:8935\r\n").status, 403);
+    EXPECT_EQ(rig.start("cam", form, "Origin: null\r\n").status, 403);
+    EXPECT_EQ(rig.hook().pulls(), 0u);
+    EXPECT_EQ(rig.api.asked().size(), 0u);
 }
 
 TEST(mediamtx_hook, pulls_from_the_caller_and_from_no_other_private_host) {
