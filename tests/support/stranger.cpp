@@ -14,7 +14,7 @@ namespace {
 std::string big_endian(std::uint32_t value, int size) {
     std::string out;
     for (int i = size; i-- > 0;)
-        out += static_cast<char>(value >> (8 * i));
+        out += static_cast<char>(i < 4 ? value >> (8 * i) : 0);
     return out;
 }
 
