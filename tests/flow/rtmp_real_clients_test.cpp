@@ -1,87 +1,20 @@
 // RTMP with other people's programs: ffmpeg publishes and plays, GStreamer publishes.
+#include "support/program.hpp"
 #include "support/rtmp_rig.hpp"
+#include "support/scratch.hpp"
 
 #include <gtest/gtest.h>
 
 #include <array>
 #include <cstdio>
 #include <cstdlib>
-#include <fcntl.h>
-#include <filesystem>
-#include <spawn.h>
-#include <sys/wait.h>
 #include <thread>
-#include <unistd.h>
 
 using namespace rivulet;
 using namespace rivulet::test;
 using namespace std::chrono_literals;
 
 namespace {
-
-// A program with its arguments, without a shell. Killed on destruction if it still runs.
-class program {
-  public:
-    explicit program(std::vector<std::string> words, const std::string& output = "/dev/null") {
-        std::vector<char*> arguments;
-        for (auto& word : words)
-            arguments.push_back(word.data());
-        arguments.push_back(nullptr);
-        posix_spawn_file_actions_t actions;
-        posix_spawn_file_actions_init(&actions);
-        posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
-        posix_spawn_file_actions_addopen(
-            &actions, 1, output.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600
-        );
-        posix_spawn_file_actions_adddup2(&actions, 1, 2);
-        if (posix_spawnp(&pid_, arguments[0], &actions, nullptr, arguments.data(), environ) != 0)
-            pid_ = -1;
-        posix_spawn_file_actions_destroy(&actions);
-    }
-
-    program(const program&) = delete;
-    program& operator=(const program&) = delete;
-
-    ~program() {
-        if (pid_ > 0) {
-            kill(SIGKILL);
-            wait();
-        }
-    }
-
-    void kill(int signal) const { ::kill(pid_, signal); }
-
-    // The exit code; -1 when it was killed or never ran.
-    int wait() {
-        if (pid_ <= 0)
-            return -1;
-        int status = 0;
-        waitpid(std::exchange(pid_, -1), &status, 0);
-        return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-    }
-
-  private:
-    pid_t pid_ = -1;
-};
-
-class scratch {
-  public:
-    scratch() {
-        std::string name =
-            (std::filesystem::temp_directory_path() / "rivulet-rtmp-XXXXXX").string();
-        path_ = mkdtemp(name.data());
-    }
-
-    ~scratch() {
-        std::error_code ignored;
-        std::filesystem::remove_all(path_, ignored);
-    }
-
-    std::string operator/(const std::string& name) const { return (path_ / name).string(); }
-
-  private:
-    std::filesystem::path path_;
-};
 
 std::string text_of(const std::string& path) {
     std::string text;

@@ -1,12 +1,12 @@
 // SRT with other people's programs: ffmpeg and srt-live-transmit publish and read.
 #include "support/program.hpp"
+#include "support/scratch.hpp"
 #include "support/srt_rig.hpp"
 #include "support/ts_decode.hpp"
 
 #include <gtest/gtest.h>
 
 #include <cstdlib>
-#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <thread>
@@ -33,24 +33,6 @@ bool soon(Condition holds, std::chrono::milliseconds limit = 15s) {
 std::string sample_path(const std::string& name) {
     return std::string(RIVULET_TEST_DATA) + "/media/" + name;
 }
-
-class scratch {
-  public:
-    scratch() {
-        std::string name = (std::filesystem::temp_directory_path() / "rivulet-srt-XXXXXX").string();
-        path_ = mkdtemp(name.data());
-    }
-
-    ~scratch() {
-        std::error_code ignored;
-        std::filesystem::remove_all(path_, ignored);
-    }
-
-    std::string operator/(const std::string& name) const { return (path_ / name).string(); }
-
-  private:
-    std::filesystem::path path_;
-};
 
 std::vector<std::uint8_t> content_of(const std::string& path) {
     std::ifstream file(path, std::ios::binary);
