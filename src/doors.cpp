@@ -20,10 +20,6 @@ find_feed(egress::feed_table& feeds, std::string name) {
     co_return feeds.find(name);
 }
 
-awaitable<std::string> itself(std::string stream) {
-    co_return stream;
-}
-
 } // namespace
 
 doors::doors(const door_services& services, const gateway_options& options, logger log)
@@ -117,7 +113,7 @@ void doors::add_whip(http::server& front) {
         services_.threads, *network_, std::move(hooks), std::move(wanted), log_.with("whip")
     );
     for (const auto path : {long_path, short_path})
-        whip_routes_->add(front, std::string(path) + "whip", itself, whip_->door());
+        whip_routes_->add(front, std::string(path) + "whip", {}, whip_->door());
 }
 
 void doors::add_whep(http::server& front) {
