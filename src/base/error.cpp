@@ -43,6 +43,8 @@ const char* text(errc code) noexcept {
         return "unexpected HTTP status";
     case errc::media_error:
         return "media error";
+    case errc::payment_refused:
+        return "the payment was refused";
     case errc::lagged:
         return "fell behind and was cut";
     }

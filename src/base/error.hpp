@@ -30,6 +30,7 @@ enum class errc {
     tls_failed,         // handshake or certificate check failed
     http_status,        // the peer answered with an unexpected HTTP status
     media_error,        // the media library refused the data
+    payment_refused,    // over a price limit, or the payer will not pay
     lagged,             // a reader fell behind the window and was cut
 };
 
