@@ -64,7 +64,10 @@ class payments {
     virtual awaitable<outcome<void>> start() = 0;
 };
 
-// No money: segment credentials without signature, an empty payment.
-std::unique_ptr<payments> off_chain_payments(std::shared_ptr<session::discovery> discovery);
+// No money: segment credentials without signature, an empty payment. `manager` renews tokens that
+// are about to expire; without one they are used as they are. It outlives the sessions.
+std::unique_ptr<payments> off_chain_payments(
+    std::shared_ptr<session::discovery> discovery, session::manager* manager = nullptr
+);
 
 } // namespace rivulet::payment
