@@ -7,6 +7,7 @@
 #include "session/capabilities.hpp"
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -63,8 +64,11 @@ struct orchestrator_info {
 using info_ptr = std::shared_ptr<const orchestrator_info>;
 
 // Bounds what a hostile answer can make us keep: 1 MiB, 4,096 models, 64 nodes, prices and hardware
-// rows 4,096, texts 1,024 bytes; a transcoder that is no http(s) URL is refused.
+// rows 4,096, texts 1,024 bytes without control characters; a transcoder that is no http(s) URL is
+// refused. Nodes and capability prices that make no sense are left out.
 outcome<info_ptr> parse_orchestrator_info(std::string_view protobuf);
+
+constexpr std::size_t max_info_bytes = 1024 * 1024;
 
 // Who asks. Off-chain: 20 zero bytes and no signature.
 struct caller_identity {
@@ -81,5 +85,17 @@ std::string info_request(
 
 // A serialized Capabilities message.
 std::string to_protobuf(const capability_table& table);
+
+// The other side of the call, for the built-in orchestrator and for doubles of real ones.
+struct received_question {
+    caller_identity caller;
+    std::optional<capability_table> capabilities;
+    bool ignore_capacity = false;
+};
+
+// Bounded as the answer is. Fails with: protocol_violation.
+outcome<received_question> parse_info_request(std::string_view protobuf);
+// A serialized OrchestratorInfo; `raw` is ignored.
+std::string to_protobuf(const orchestrator_info& info);
 
 } // namespace rivulet::session
