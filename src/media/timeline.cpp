@@ -34,9 +34,8 @@ void timeline::begin_source(const access_unit& unit, std::int64_t since_last) {
     offset_ = whole_wraps(unit.dts, clock);
     if (whose_ == source_clock::its_own || std::abs(unit.dts + offset_ - clock) > foreign)
         offset_ = clock + std::max<std::int64_t>(since_last, 1) - unit.dts;
-    const auto first = unit.dts + offset_;
-    if (first <= clock)
-        again_ = again{first, clock};
+    // Also when the source begins later: its other track may begin before.
+    again_ = again{unit.dts + offset_, clock};
 }
 
 // Rises with `time`, and meets it shortly behind the clock of the change.

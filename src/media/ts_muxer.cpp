@@ -48,6 +48,14 @@ bool is_audio(codec type) {
     return type == codec::aac || type == codec::opus || type == codec::mp3;
 }
 
+// The sizes, parameter sets and AAC details travel with the units.
+bool tables_say_the_same(const stream_format& a, const stream_format& b) {
+    auto type = [](const auto& track) { return track ? track->type : codec::none; };
+    if (type(a.video) != type(b.video) || type(a.audio) != type(b.audio))
+        return false;
+    return type(a.audio) != codec::opus || a.audio->channels == b.audio->channels;
+}
+
 struct close_context {
     void operator()(AVFormatContext* context) const noexcept {
         if (context->pb) {
@@ -185,11 +193,22 @@ error_code ts_muxer::set_format(const stream_format& format) {
     }
     // Readers take new tables for old ones unless their version moves on.
     bool had_one = impl_->context != nullptr;
+    bool same_tables = had_one && tables_say_the_same(impl_->format, format);
     impl_->format = format;
     impl_->aac_config = config;
+    if (same_tables)
+        return {};
     if (had_one)
         impl_->tables_version = (impl_->tables_version + 1) & 31;
     return impl_->open();
+}
+
+void ts_muxer::go_on_after(const ts_continuation& other) {
+    impl_->tables_version = (other.tables_version + 1) & 31;
+    impl_->continuity[0] = other.pat;
+    impl_->continuity[pmt_pid] = other.pmt;
+    impl_->continuity[first_pid] = other.video;
+    impl_->continuity[first_pid + 1] = other.audio;
 }
 
 void ts_muxer::begin_segment() {

@@ -12,17 +12,29 @@
 
 namespace rivulet::media {
 
+// Where another muxer's packets ended: those that follow it have these numbers.
+struct ts_continuation {
+    int tables_version = 0;
+    // By PID, the next counter: tables, video, audio as this muxer numbers its PIDs.
+    std::uint8_t pat = 0, pmt = 0, video = 0, audio = 0;
+};
+
 class ts_muxer {
   public:
+    static constexpr int pmt_pid = 0x1000, first_pid = 0x100;
+
     ts_muxer();
     ~ts_muxer();
     ts_muxer(ts_muxer&&) noexcept;
     ts_muxer& operator=(ts_muxer&&) noexcept;
 
     // H.264 or H.265, AAC (needs audio_format::config), Opus or MP3. May be called again: the next
-    // unit starts with new tables. Fails with unsupported, invalid_argument (no track),
-    // media_error.
+    // unit starts with new tables, when they would say something else. Fails with unsupported,
+    // invalid_argument (no track), media_error.
     error_code set_format(const stream_format& format);
+
+    // Goes on after packets of another muxer; before the first set_format().
+    void go_on_after(const ts_continuation& other);
 
     const stream_format& format() const;
 
