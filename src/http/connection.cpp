@@ -4,6 +4,7 @@
 #include "http/target.hpp"
 
 #include <boost/asio/detached.hpp>
+#include <boost/asio/write.hpp>
 
 namespace rivulet::http {
 namespace {
@@ -58,7 +59,9 @@ awaitable<void> connection::run(std::shared_ptr<connection> self, tls_context tl
         co_return;
     }
     if (tls) {
-        auto failed = co_await self->io_->accept_tls(tls, tls_handshake_limit);
+        auto failed = co_await self->io_->accept_tls(
+            tls, tls_handshake_limit, self->owner_->take_http2 != nullptr
+        );
         if (failed)
             co_return;
     }
@@ -72,7 +75,11 @@ awaitable<void> connection::serve(std::shared_ptr<connection> self, bool head_wa
             self->answering_ = false;
             auto failed = co_await self->reader_.read_head(limits.idle, limits.header);
             if (failed) {
-                co_await self->refuse_bad_head(failed);
+                const auto preface = self->reader_.http2_preface();
+                if (preface && self->owner_->take_http2)
+                    co_await self->give_http2(std::string(*preface));
+                else
+                    co_await self->refuse_bad_head(failed);
                 break;
             }
             self->answering_ = true;
@@ -104,6 +111,32 @@ awaitable<error_code> connection::refuse_bad_head(error_code why) {
     co_await now.reply(std::move(refusal), after_reply::close);
     co_await io_->linger_close(linger_limit);
     co_return why;
+}
+
+// Through a pair even without TLS: the first bytes were read already and can't be put back.
+awaitable<void> connection::give_http2(std::string received) {
+    struct place {
+        std::atomic<std::size_t>& count;
+
+        ~place() { --count; }
+    };
+
+    const auto before = owner_->http2_count++;
+    const place taken{owner_->http2_count};
+    if (before >= owner_->options.limits.http2_connections)
+        co_return;
+    socket_pair ends;
+    if (!ends.good()) {
+        owner_->log.warn("no descriptors are left for an HTTP/2 connection");
+        co_return;
+    }
+    answering_ = false; // nothing to wait for when the server stops
+    auto inside = ends.keep(io_->executor());
+    owner_->take_http2(ends.give());
+    auto [ec, n] = co_await asio::async_write(inside, asio::buffer(received), as_tuple);
+    if (!ec)
+        co_await relay_socket(io_, std::move(inside));
+    co_await io_->linger_close(linger_limit);
 }
 
 awaitable<connection::next> connection::answer(std::shared_ptr<connection> self) {

@@ -56,6 +56,8 @@ struct server::impl {
     std::vector<route_entry> routes; // immutable once listening
     std::vector<stream_route_entry> stream_routes;
     std::vector<upgrade_route_entry> upgrade_routes;
+    std::function<void(int socket)> take_http2;
+    std::atomic<std::size_t> http2_count{0};
     std::vector<std::shared_ptr<tcp::acceptor>> acceptors;
     std::atomic<bool> stopping{false};
     std::atomic<std::size_t> count{0};
@@ -79,6 +81,7 @@ class connection : public std::enable_shared_from_this<connection> {
 
     static awaitable<void> serve(std::shared_ptr<connection> self, bool head_was_read);
     awaitable<error_code> refuse_bad_head(error_code why);
+    awaitable<void> give_http2(std::string received);
     awaitable<next> answer(std::shared_ptr<connection> self);
     awaitable<void> answer_stream(const stream_route_entry& route, exchange& now);
     awaitable<void> answer_whole(exchange& now);

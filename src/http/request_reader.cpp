@@ -117,6 +117,16 @@ awaitable<error_code> request_reader::read_head(duration idle, duration limit) {
     co_return failed;
 }
 
+// The parser looks at whole lines and takes nothing of a first line that it can't use, so all of it
+// is still in the buffer.
+std::optional<std::string_view> request_reader::http2_preface() const {
+    static constexpr std::string_view first_line = "PRI * HTTP/2.0\r\n";
+    const std::string_view all(reinterpret_cast<const char*>(buffer_.data()), end_);
+    if (!all.starts_with(first_line))
+        return std::nullopt;
+    return all;
+}
+
 std::optional<std::uint64_t> request_reader::content_length() const {
     const auto length = parser_->content_length();
     if (!length)

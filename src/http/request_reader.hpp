@@ -14,6 +14,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string_view>
 #include <vector>
 
 namespace rivulet::http {
@@ -62,6 +63,9 @@ class request_reader {
     // Waits for the next request's head. asio::error::eof when the peer left between requests.
     // `header_limit` of time applies from the first byte on.
     awaitable<error_code> read_head(duration idle, duration limit);
+
+    // After read_head() failed: all that was received, if it is how an HTTP/2 connection begins.
+    std::optional<std::string_view> http2_preface() const;
 
     const beast_http::request_header<>& header() const { return parser_->get().base(); }
 

@@ -62,6 +62,10 @@ void server::upgrade_route(std::string pattern, upgrade_handler decide) {
     impl_->upgrade_routes.push_back({std::move(pattern), std::move(decide)});
 }
 
+void server::on_http2(std::function<void(int socket)> take) {
+    impl_->take_http2 = std::move(take);
+}
+
 outcome<std::uint16_t> server::listen(const std::string& address, tls_context tls) {
     const auto parts = parse_address(address);
     error_code ec;

@@ -36,6 +36,7 @@ struct server_limits {
     std::size_t header_bytes = 16 * 1024;
     std::size_t body_bytes = 1024 * 1024;       // for routes that do not say otherwise
     std::size_t connections = 20'000;           // over all shards; further ones get 503 and close
+    std::size_t http2_connections = 1'000;      // of them
     duration idle = std::chrono::minutes(10);   // between requests, and before the first byte
     duration header = std::chrono::seconds(30); // from a request's first byte to its blank line
     duration body = std::chrono::seconds(60);   // whole-body routes
@@ -68,6 +69,12 @@ class server {
     // WebSocket handshakes on `pattern`, once they are found good, go to `decide`. A GET without an
     // upgrade gets 426 there, unless another route has it.
     void upgrade_route(std::string pattern, upgrade_handler decide);
+
+    // Who takes connections that speak HTTP/2 (with prior knowledge, or agreed on by TLS with a
+    // client that offers no HTTP/1.1). The socket is plain: one end of a pair whose other end is
+    // relayed; nothing of the peer's bytes is missing. Whoever takes it closes it. Without a taker
+    // such a connection is refused. Before listen(); called on the connection's shard.
+    void on_http2(std::function<void(int socket)> take);
 
     // "HOST:PORT", "[v6]:PORT" or ":PORT"; port 0 picks one. Returns the real port. May be called
     // for several addresses. Fails when the address can't be bound; the text says which and why.

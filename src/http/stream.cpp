@@ -200,9 +200,11 @@ awaitable<result<stream>> stream::connect(
     co_return std::move(made);
 }
 
-awaitable<error_code> stream::accept_tls(tls_context context, duration limit) {
+awaitable<error_code> stream::accept_tls(tls_context context, duration limit, bool http2) {
     auto self = impl_;
     self->tls.emplace(context, tls_engine::role::server);
+    if (http2)
+        self->tls->allow_http2();
     expires_after(limit);
     auto failed = co_await self->handshake();
     if (failed)

@@ -36,8 +36,8 @@ class stream {
         duration limit,
         address_filter allowed = {}
     );
-    // Server side of the TLS handshake.
-    awaitable<error_code> accept_tls(tls_context context, duration limit);
+    // Server side of the TLS handshake; with `http2`, see allow_http2().
+    awaitable<error_code> accept_tls(tls_context context, duration limit, bool http2 = false);
 
     // At least one byte, or an error; asio::error::eof when the peer ended its side.
     awaitable<result<std::size_t>> read_some(asio::mutable_buffer into);

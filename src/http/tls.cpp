@@ -28,13 +28,24 @@ int verify_index() {
     return index;
 }
 
-// HTTP/1.1 is all we speak; a client that offers only something else goes on without ALPN.
-int select_alpn(SSL*, const unsigned char** out, unsigned char* out_size, const unsigned char* in, unsigned in_size, void*) {
+int http2_index() {
+    static const int index = SSL_get_ex_new_index(0, nullptr, nullptr, nullptr, nullptr);
+    return index;
+}
+
+// HTTP/1.1 is what we speak; HTTP/2 only where somebody takes its connections. A client that offers
+// only something else goes on without ALPN.
+int select_alpn(SSL* session, const unsigned char** out, unsigned char* out_size, const unsigned char* in, unsigned in_size, void*) {
     static constexpr unsigned char http11[] = "\x08http/1.1";
     auto* chosen = const_cast<unsigned char**>(out);
     if (SSL_select_next_proto(chosen, out_size, http11, sizeof http11 - 1, in, in_size) !=
-        OPENSSL_NPN_NEGOTIATED)
-        return SSL_TLSEXT_ERR_NOACK;
+        OPENSSL_NPN_NEGOTIATED) {
+        static constexpr unsigned char h2[] = "\x02h2";
+        if (!SSL_get_ex_data(session, http2_index()) ||
+            SSL_select_next_proto(chosen, out_size, h2, sizeof h2 - 1, in, in_size) !=
+                OPENSSL_NPN_NEGOTIATED)
+            return SSL_TLSEXT_ERR_NOACK;
+    }
     return SSL_TLSEXT_ERR_OK;
 }
 
@@ -81,6 +92,11 @@ certificate_ptr make_self_signed(EVP_PKEY* key, const std::string& host) {
 }
 
 } // namespace
+
+void allow_http2(SSL* session) {
+    static int yes = 1;
+    SSL_set_ex_data(session, http2_index(), &yes);
+}
 
 tls_verify verification_of(SSL* session) {
     auto value = reinterpret_cast<std::intptr_t>(
@@ -153,11 +169,36 @@ std::string certificate_fingerprint(SSL* session) {
     return text;
 }
 
+namespace {
+
+struct pin_table {
+    static constexpr std::size_t most = 16384;
+
+    std::mutex guard;
+    std::map<std::string, std::string> pins;
+};
+
+pin_table& pinned() {
+    static pin_table table;
+    return table;
+}
+
+} // namespace
+
 bool check_pin(const std::string& authority, const std::string& fingerprint) {
-    static std::mutex guard;
-    static std::map<std::string, std::string> pins;
-    const std::lock_guard lock(guard);
-    return pins.try_emplace(authority, fingerprint).first->second == fingerprint;
+    auto& table = pinned();
+    const std::lock_guard lock(table.guard);
+    const auto [pin, fresh] = table.pins.try_emplace(authority, fingerprint);
+    if (fresh && table.pins.size() > pin_table::most)
+        table.pins.erase(pin == table.pins.begin() ? std::next(pin) : table.pins.begin());
+    return fresh || pin->second == fingerprint;
+}
+
+std::string forget_pin(const std::string& authority) {
+    auto& table = pinned();
+    const std::lock_guard lock(table.guard);
+    const auto node = table.pins.extract(authority);
+    return node ? node.mapped() : std::string();
 }
 
 } // namespace rivulet::http

@@ -27,6 +27,10 @@ tls_engine::tls_engine(const tls_context& context, role side) : session_(SSL_new
         SSL_set_accept_state(session_.get());
 }
 
+void tls_engine::allow_http2() {
+    http::allow_http2(session_.get());
+}
+
 void tls_engine::expect_host(const std::string& host) {
     error_code not_an_address;
     asio::ip::make_address(host, not_an_address);

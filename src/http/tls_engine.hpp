@@ -19,6 +19,8 @@ class tls_engine {
     enum class role { client, server };
     tls_engine(const tls_context& context, role side);
 
+    // Server: see allow_http2().
+    void allow_http2();
     // Client: name for SNI and for the certificate check.
     void expect_host(const std::string& host);
     // One step; asio::error::try_again when the peer's bytes are needed.
