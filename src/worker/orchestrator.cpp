@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <condition_variable>
+#include <ctime>
 #include <map>
 #include <mutex>
 #include <thread>
@@ -65,6 +66,8 @@ struct orchestrator::impl : std::enable_shared_from_this<orchestrator::impl> {
     trickle::channel_table& channels;
     orchestrator_options options;
     logger log;
+
+    const std::shared_ptr<const token_mint> tokens = std::make_shared<token_mint>();
 
     // state
     capacity_ledger ledger;
@@ -183,6 +186,14 @@ struct orchestrator::impl : std::enable_shared_from_this<orchestrator::impl> {
             log.info("no capacity left for stream {}", asked->stream_id);
             co_return plain(http::status::service_unavailable, "insufficient capacity");
         }
+        if (options.check_tokens) {
+            const auto fault =
+                tokens->header_fault(request["Livepeer-Segment"], std::time(nullptr));
+            if (!fault.empty()) {
+                log.info("{} of stream {}", fault, asked->stream_id);
+                co_return plain(http::status::forbidden, std::string(fault));
+            }
+        }
         // The channels have no other protection than a name that nobody can guess.
         const auto id = random_hex(16);
         auto starting = start_job(std::move(*asked), id, std::move(*place));
@@ -199,6 +210,31 @@ struct orchestrator::impl : std::enable_shared_from_this<orchestrator::impl> {
         co_return http::json_response(
             job_reply(url_base(request, options.public_url), options.trickle_path, id)
         );
+    }
+
+    std::optional<session::price_info> price_of(const std::string& model) const {
+        const auto own = options.model_prices.find(model);
+        return own != options.model_prices.end() ? own->second : options.base_price;
+    }
+
+    node_offer offer() const {
+        node_offer made;
+        made.version = options.version;
+        made.nodes = options.nodes;
+        made.base_price = options.base_price;
+        for (const auto& model : options.models) {
+            const auto weight = weight_of(model);
+            const auto in_use = ledger.in_use(weight);
+            offered_model row;
+            row.model = model;
+            row.in_use = static_cast<std::uint32_t>(in_use);
+            row.capacity =
+                static_cast<std::uint32_t>(std::max(ledger.limit(weight), in_use) - in_use);
+            row.runner_version = RIVULET_VERSION;
+            row.price = price_of(model);
+            made.models.push_back(std::move(row));
+        }
+        return made;
     }
 
     boost::json::object capabilities() const {
@@ -298,6 +334,14 @@ orchestrator::~orchestrator() {
 
 void orchestrator::stop(duration limit) {
     impl_->stop(limit);
+}
+
+node_offer orchestrator::offer() const {
+    return impl_->offer();
+}
+
+std::shared_ptr<const token_mint> orchestrator::tokens() const {
+    return impl_->tokens;
 }
 
 std::size_t orchestrator::jobs() const {

@@ -9,9 +9,13 @@
 #include "base/shards.hpp"
 #include "http/server.hpp"
 #include "trickle/channel_table.hpp"
+#include "worker/node_offer.hpp"
+#include "worker/session_token.hpp"
 
 #include <cstddef>
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,6 +30,12 @@ struct orchestrator_options {
     std::string public_url;
     std::string trickle_path = "/ai/trickle/"; // where the channel table is served
     duration status_interval = std::chrono::seconds(10);
+    // Jobs must show a living token of this node's discovery (the header Livepeer-Segment).
+    bool check_tokens = false;
+    std::string version = RIVULET_VERSION;         // what discovery says
+    std::vector<std::string> nodes;                // siblings that discovery names
+    std::optional<session::price_info> base_price; // of everything that has no price of its own
+    std::map<std::string, session::price_info> model_prices;
     duration input_timeout = std::chrono::seconds(60);   // a job without input for so long ends
     std::size_t width_limit = 4096, height_limit = 2160; // or on its side
 };
@@ -51,6 +61,10 @@ class orchestrator {
     // `limit` and five seconds; a thread that is inside a picture even then is left behind.
     // Idempotent; the destructor calls it.
     void stop(duration limit);
+
+    // What discovery says now; `url` is the caller's to fill in. Any thread.
+    node_offer offer() const;
+    std::shared_ptr<const token_mint> tokens() const;
 
     // Jobs that have not ended yet. Any thread.
     std::size_t jobs() const;

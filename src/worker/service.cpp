@@ -2,7 +2,21 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cctype>
+#include <unistd.h>
+
 namespace rivulet::worker {
+
+namespace {
+
+std::string_view without_final_slash(std::string_view text) {
+    while (text.ends_with('/'))
+        text.remove_suffix(1);
+    return text;
+}
+
+} // namespace
 
 service::service(shards& shards, service_options options, logger log)
     : shards_(shards), options_(std::move(options)), log_(std::move(log)),
@@ -14,30 +28,78 @@ service::service(shards& shards, service_options options, logger log)
     trickle_->mount(*http_, shards_);
     orchestrator_ =
         std::make_unique<orchestrator>(shards_, *http_, *channels_, options_.orchestrator, log_);
+    const auto describe = [this](std::string_view authority) {
+        auto offer = orchestrator_->offer();
+        offer.url = url_for(authority);
+        return offer;
+    };
+    rpc_ = std::make_unique<rpc_server>(describe, orchestrator_->tokens(), log_);
+    http_->on_http2([this](int socket) {
+        if (ready_)
+            rpc_->take(socket);
+        else
+            ::close(socket); // as if it had come before the port was open
+    });
 }
 
 service::~service() {
     stop();
 }
 
+outcome<http::tls_context> service::tls(const std::string& host) {
+    if (!options_.tls_certificate.empty() || !options_.tls_key.empty()) {
+        auto opened = http::reloading_tls::open(options_.tls_certificate, options_.tls_key, log_);
+        if (!opened)
+            return opened.error();
+        certificate_ = std::move(*opened);
+        certificate_->watch(shards_.at(0).get_executor());
+        return certificate_->context();
+    }
+    if (options_.tls_self_signed)
+        return http::self_signed_tls(host);
+    return http::tls_context{};
+}
+
 outcome<std::uint16_t> service::start() {
-    auto port = http_->listen(options_.service_addr);
+    const auto listen_host = options_.service_addr.substr(0, options_.service_addr.rfind(':'));
+    any_address_ = listen_host.empty() || listen_host == "0.0.0.0" || listen_host == "[::]";
+    const auto host = any_address_ ? std::string("127.0.0.1") : listen_host;
+    auto context = tls(host);
+    if (!context)
+        return context.error();
+    const bool secure = *context != nullptr;
+    auto port = http_->listen(options_.service_addr, std::move(*context));
     if (!port)
         return port;
-    auto host = options_.service_addr.substr(0, options_.service_addr.rfind(':'));
-    if (host.empty() || host == "0.0.0.0" || host == "[::]")
-        host = "127.0.0.1";
-    url_ = fmt::format("http://{}:{}", host, *port);
-    log_.info("orchestrator listens on {}, port {}", options_.service_addr, *port);
+    url_ = fmt::format("{}://{}:{}", secure ? "https" : "http", host, *port);
+    ready_ = true;
+    log_.info(
+        "orchestrator listens on {}, port {}{}", options_.service_addr, *port, secure ? ", TLS" : ""
+    );
     return port;
+}
+
+std::string service::url_for(std::string_view authority) const {
+    if (!options_.orchestrator.public_url.empty())
+        return std::string(without_final_slash(options_.orchestrator.public_url));
+    // Behind an address of every interface, the gateway knows best which one it reached.
+    const auto usable = [](unsigned char c) {
+        return std::isalnum(c) || c == '.' || c == '-' || c == ':' || c == '[' || c == ']';
+    };
+    if (!any_address_ || authority.empty() || authority.size() > 300 ||
+        !std::all_of(authority.begin(), authority.end(), usable))
+        return url_;
+    return fmt::format("{}://{}", url_.starts_with("https") ? "https" : "http", authority);
 }
 
 void service::stop(duration drain) {
     if (std::exchange(stopped_, true))
         return;
+    rpc_->stop();
     orchestrator_->stop(drain);
     channels_->stop();
     http_->stop(drain);
+    certificate_.reset();
 }
 
 std::size_t service::jobs() const {

@@ -1,17 +1,21 @@
-// A whole orchestrator node: HTTP server, channel table, trickle server and built-in orchestrator
-// on one address. `rivulet worker` runs one; a gateway without -orchAddr runs one on 127.0.0.1:0.
-// Thread: everything from outside the shards.
+// A whole orchestrator node: discovery over gRPC, HTTP server, channel table, trickle server and
+// built-in orchestrator on one address. `rivulet worker` runs one; a gateway without -orchAddr runs
+// one on 127.0.0.1:0. Thread: everything from outside the shards.
 #pragma once
 
 #include "base/error.hpp"
 #include "base/log.hpp"
 #include "base/shards.hpp"
 #include "http/server.hpp"
+#include "http/tls_reload.hpp"
 #include "trickle/channel_table.hpp"
 #include "trickle/server.hpp"
 #include "worker/orchestrator.hpp"
+#include "worker/rpc_server.hpp"
 
+#include <atomic>
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <string>
 
@@ -19,6 +23,10 @@ namespace rivulet::worker {
 
 struct service_options {
     std::string service_addr = "127.0.0.1:8936"; // HOST:PORT, port 0 picks one
+    // TLS: with these two PEM files (reloaded when they change), or with a certificate made at
+    // start-up; else plain.
+    std::filesystem::path tls_certificate, tls_key;
+    bool tls_self_signed = false;
     orchestrator_options orchestrator;
     trickle::table_options trickle;
     http::server_options http;
@@ -36,7 +44,8 @@ class service {
     // Ends the jobs, closes the channels, then the connections. Blocks; idempotent.
     void stop(duration drain = std::chrono::seconds(5));
 
-    // "http://127.0.0.1:41234": what a gateway takes as -orchAddr. Empty before start().
+    // "http://127.0.0.1:41234" ("https:" with TLS): what a gateway takes as -orchAddr. Empty before
+    // start().
     const std::string& url() const { return url_; }
 
     std::size_t jobs() const;
@@ -47,11 +56,19 @@ class service {
     shards& shards_;
     service_options options_;
     logger log_;
+    outcome<http::tls_context> tls(const std::string& host);
+    // What discovery calls this node, for a gateway that connected to `authority`.
+    std::string url_for(std::string_view authority) const;
+
+    std::unique_ptr<http::reloading_tls> certificate_;
     std::unique_ptr<http::server> http_;
     std::unique_ptr<trickle::channel_table> channels_;
     std::unique_ptr<trickle::server> trickle_;
     std::unique_ptr<orchestrator> orchestrator_;
+    std::unique_ptr<rpc_server> rpc_;
     std::string url_;
+    std::atomic<bool> ready_{false}; // url_ is there
+    bool any_address_ = false;       // listens on every interface
     bool stopped_ = false;
 };
 
