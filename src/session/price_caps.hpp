@@ -60,9 +60,16 @@ class price_caps {
     std::map<std::pair<capability_id, std::string>, price> caps_;
 };
 
+// What the orchestrator had been asked when it gave its answer.
+enum class asked_for { this_capability, everything };
+
 // What an orchestrator asks for this capability and model: price_info of an answer to a question
 // that carried the capability, else its capabilities_prices row, else price_info.
-std::optional<price_info>
-offered_price(const orchestrator_info& info, capability_id capability, const std::string& model);
+std::optional<price_info> offered_price(
+    const orchestrator_info& info,
+    capability_id capability,
+    const std::string& model,
+    asked_for what = asked_for::this_capability
+);
 
 } // namespace rivulet::session
