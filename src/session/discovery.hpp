@@ -5,10 +5,10 @@
 // answered).
 #pragma once
 
-#include "base/asio.hpp"
 #include "base/log.hpp"
 #include "observe/event_queue.hpp"
 #include "observe/metrics.hpp"
+#include "session/candidate.hpp"
 #include "session/info_source.hpp"
 
 #include <boost/json/object.hpp>
@@ -19,23 +19,6 @@
 #include <vector>
 
 namespace rivulet::session {
-
-// One that may be asked.
-struct candidate {
-    std::string address; // as orchestrator_base() returns it
-    double score = 1.0;
-};
-
-// Where candidates come from.
-class candidate_source {
-  public:
-    virtual ~candidate_source() = default;
-    // The newest list; waits only when there has never been one. Refreshes itself in the
-    // background, one request at a time, keeping the last good list on failure.
-    virtual awaitable<outcome<std::vector<candidate>>> candidates() = 0;
-
-    virtual void stop() {}
-};
 
 struct discovery_options {
     duration first_tick = std::chrono::milliseconds(500); // -discoveryTimeout
@@ -77,8 +60,10 @@ class discovery {
 
     // Asks everybody for `capability` and `model`. Every usable answer goes to `found` as it
     // arrives, late ones too (to the end of `longest`), on the caller's executor; the coroutine
-    // itself returns by the rules of spec 4.7 (`wanted` are there, a tick with one or more, or
-    // everybody answered) with how many there are and why others were rejected.
+    // itself returns as soon as `wanted` are there (0: everybody), or the first tick has passed and
+    // one is there, or nobody is left to wait for; with how many there are and why others were
+    // rejected. One transcoder may be reported more than once, with different `dialled`: whom to
+    // believe is the caller's choice. Nothing is reported after stop().
     struct summary {
         std::size_t asked = 0, accepted = 0;
         std::vector<std::pair<std::string, std::string>> rejected; // address, reason
