@@ -45,12 +45,14 @@ void latency_meter::in(std::int64_t pts, time_point now) {
     inputs_[slot(pts)] = {pts, now};
 }
 
-void latency_meter::out(std::int64_t pts, time_point now) {
+std::optional<duration> latency_meter::out(std::int64_t pts, time_point now) {
     auto& entry = inputs_[slot(pts)];
     if (entry.pts != pts)
-        return;
-    samples_[count_++ % kept] = now - entry.at;
+        return std::nullopt;
+    const auto took = now - entry.at;
+    samples_[count_++ % kept] = took;
     entry.pts = -1;
+    return took;
 }
 
 std::optional<latency_meter::figures> latency_meter::read() const {

@@ -35,7 +35,8 @@ class rate_meter {
 class latency_meter {
   public:
     void in(std::int64_t pts, time_point now);
-    void out(std::int64_t pts, time_point now);
+    // How long this one took, when it is known to have gone in.
+    std::optional<duration> out(std::int64_t pts, time_point now);
 
     struct figures {
         duration p50, p99, last;

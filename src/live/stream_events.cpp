@@ -6,9 +6,19 @@
 #include <utility>
 
 namespace rivulet::live {
+
+namespace json = boost::json;
+
 namespace {
 
 constexpr duration count_interval = std::chrono::seconds(1);
+constexpr duration ingest_interval = std::chrono::seconds(5);
+constexpr std::string_view capability = "live-video-to-video";
+
+std::int64_t unix_ms() {
+    const auto now = std::chrono::system_clock::now().time_since_epoch();
+    return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
+}
 
 } // namespace
 
@@ -17,11 +27,34 @@ void stream_events::tell(std::string_view type, const boost::json::object& data)
         hub_->publish(stream_, type, data);
 }
 
+// The keys that every trace event carries.
+void stream_events::stamp(json::object& data, const orchestrator_name& who) const {
+    data["stream_id"] = stream_id_;
+    data["pipeline_id"] = ""; // nobody gives streams one yet
+    data["request_id"] = request_id_;
+    data["orchestrator_info"] = {{"address", who.address}, {"url", who.url}};
+}
+
+void stream_events::trace(std::string_view type, const orchestrator_name& who) const {
+    if (!queue_)
+        return;
+    json::object data{{"type", type}, {"timestamp", unix_ms()}};
+    stamp(data, who);
+    queue_->send("stream_trace", std::move(data));
+}
+
 void stream_events::started(
     const ingest::publish_request& request,
     const stream_params& params,
     const std::string& request_id
 ) {
+    stream_id_ = params.stream_id;
+    request_id_ = request_id;
+    pipeline_ = params.pipeline;
+    if (wanted_metrics_)
+        metrics_ = stream_metrics(
+            *wanted_metrics_, {stream_id_, pipeline_, request.protocol, request.remote}
+        );
     tell(
         "stream_started",
         {{"protocol", request.protocol},
@@ -30,6 +63,7 @@ void stream_events::started(
          {"stream_id", params.stream_id},
          {"request_id", request_id}}
     );
+    trace("gateway_receive_stream_request", {});
 }
 
 void stream_events::state(stream_state now, const std::string& detail) {
@@ -41,8 +75,16 @@ void stream_events::state(stream_state now, const std::string& detail) {
 }
 
 void stream_events::params(std::string_view body) {
-    if (auto parsed = parse_json_object(body, {.bytes = body.size(), .depth = 64}))
-        tell("params", {{"params", std::move(*parsed)}});
+    auto parsed = parse_json_object(body, {.bytes = body.size(), .depth = 64});
+    if (!parsed)
+        return;
+    tell("params", {{"params", *parsed}});
+    if (!queue_)
+        return;
+    json::object data{{"type", "params_update"}, {"pipeline", pipeline_}};
+    stamp(data, orchestrator_);
+    data["params"] = std::move(*parsed);
+    queue_->send("ai_stream_events", std::move(data));
 }
 
 void stream_events::runner(const stream_event& event) {
@@ -50,18 +92,110 @@ void stream_events::runner(const stream_event& event) {
         tell("status", event.event);
     else
         tell("runner", {{"queue_event_type", event.queue_type}, {"event", event.event}});
+    if (queue_)
+        queue_->send(event.queue_type, event.event);
 }
 
 void stream_events::error(const std::string& message) {
     tell("error", {{"message", message}});
+    if (!queue_)
+        return;
+    json::object data{
+        {"type", "error"},
+        {"timestamp", unix_ms()},
+        {"pipeline", pipeline_},
+        {"capability", capability},
+        {"message", message}};
+    stamp(data, orchestrator_);
+    queue_->send("ai_stream_events", std::move(data));
 }
 
 void stream_events::warning(const std::string& message) {
     tell("warning", {{"message", message}});
 }
 
+// --- the job -------------------------------------------------------------------------------------
+
+void stream_events::job_started(time_point now) {
+    job_start_ = now;
+}
+
+void stream_events::no_orchestrator(const std::string& message) {
+    metrics_.job_error("no_orchestrators_available", {});
+    if (!queue_)
+        return;
+    json::object data{
+        {"type", "gateway_no_orchestrators_available"},
+        {"timestamp", unix_ms()},
+        {"message", message}};
+    stamp(data, {});
+    queue_->send("stream_trace", std::move(data));
+}
+
+void stream_events::connected(const orchestrator_name& orchestrator) {
+    orchestrator_ = orchestrator;
+    sent_first_ = false;
+    output_segments_ = 0;
+}
+
+void stream_events::segment_sent() {
+    if (std::exchange(sent_first_, true))
+        return;
+    trace("gateway_send_first_ingest_segment", orchestrator_);
+}
+
+void stream_events::output_segment(time_point now) {
+    ++output_segments_;
+    if (output_segments_ == 1) {
+        trace("gateway_receive_first_processed_segment", orchestrator_);
+        if (job_start_ != time_point{})
+            metrics_.first_segment(orchestrator_, now - job_start_);
+    } else if (output_segments_ == 3) {
+        trace("gateway_receive_few_processed_segments", orchestrator_);
+    }
+}
+
+void stream_events::job_failed(job_end_cause cause) {
+    metrics_.job_error(to_string(cause), orchestrator_);
+}
+
+void stream_events::swap_begun(job_end_cause cause, const std::string& message) {
+    metrics_.swap_begun(cause);
+    metrics_.job_error(to_string(cause), orchestrator_);
+    swap_from_ = orchestrator_.url;
+    swap_cause_ = to_string(cause);
+    swap_message_ = message;
+    if (!queue_)
+        return;
+    // No timestamp of its own: those who read this queue today do not expect one.
+    json::object data{
+        {"type", "orchestrator_swap"},
+        {"pipeline", pipeline_},
+        {"cause", swap_cause_},
+        {"message", message}};
+    stamp(data, orchestrator_);
+    queue_->send("stream_trace", std::move(data));
+}
+
+void stream_events::swap_over(const std::string& to, duration gap) {
+    if (!swap_from_)
+        return;
+    metrics_.swap_over(gap);
+    tell(
+        "swap",
+        {{"cause", swap_cause_},
+         {"message", swap_message_},
+         {"from", *swap_from_},
+         {"to", to},
+         {"gap_ms", std::chrono::duration_cast<std::chrono::milliseconds>(gap).count()}}
+    );
+    swap_from_.reset();
+}
+
+// --- once in a while -----------------------------------------------------------------------------
+
 bool stream_events::viewers_due(time_point now) {
-    if (!hub_ || now < next_count_)
+    if ((!hub_ && !wanted_metrics_) || now < next_count_)
         return false;
     next_count_ = now + count_interval;
     return true;
@@ -74,6 +208,34 @@ void stream_events::viewers(std::uint64_t source, std::uint64_t output) {
     output_viewers_ = output;
     tell("viewers", {{"source", source}, {"output", output}});
 }
+
+void stream_events::sample(const stream_snapshot& now) {
+    metrics_.sample(now);
+    if (now.orchestrator && now.orchestrator->segments_sent > 0)
+        segment_sent();
+}
+
+bool stream_events::ingest_metrics_due(time_point now) {
+    if (!queue_ || now < next_ingest_)
+        return false;
+    const bool first = next_ingest_ == time_point{};
+    next_ingest_ = now + ingest_interval;
+    return !first; // there is nothing to tell of a publisher's first frame
+}
+
+void stream_events::ingest_metrics(json::object stats) {
+    if (!queue_)
+        return;
+    json::object data{
+        {"timestamp", unix_ms()},
+        {"stream_id", stream_id_},
+        {"pipeline_id", ""},
+        {"request_id", request_id_}};
+    data["stats"] = std::move(stats);
+    queue_->send("stream_ingest_metrics", std::move(data));
+}
+
+// --- the end -------------------------------------------------------------------------------------
 
 void stream_events::ended(
     std::string_view cause,
@@ -91,6 +253,8 @@ void stream_events::ended(
          {"frames_in", frames_in},
          {"frames_out", frames_out}}
     );
+    metrics_.ended(cause);
+    trace("gateway_ingest_stream_closed", {});
 }
 
 } // namespace rivulet::live

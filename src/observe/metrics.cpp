@@ -105,8 +105,8 @@ std::shared_ptr<void> metrics::impl::make(
         entry.family =
             &builder.Name(name).Help(help).Labels(to_prometheus(constants)).Register(registry);
     }
-    if (entry.kind != kind || entry.help != help)
-        throw std::logic_error("the metric " + name + " is described twice");
+    if (entry.kind != kind)
+        throw std::logic_error("the metric " + name + " is a " + entry.kind);
     auto* family = static_cast<prometheus::Family<Series>*>(entry.family);
     auto& slot = table_of<Series>()[key];
     if (!slot.handles) {

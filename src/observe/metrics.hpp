@@ -58,7 +58,8 @@ class metrics {
     // The same name and labels give the same series. A series whose last handle is gone leaves the
     // text: that bounds what per-stream labels cost, and it means that a handle must be kept as
     // long as its count matters (counters, gauges and histograms below keep theirs). Handles may
-    // outlive the metrics. One name has one kind and one help text, else std::logic_error.
+    // outlive the metrics. One name has one kind, else std::logic_error, and the help text that it
+    // was made with first.
     counter make_counter(const std::string& name, const std::string& help, const labels& with = {});
     gauge make_gauge(const std::string& name, const std::string& help, const labels& with = {});
     histogram make_histogram(
