@@ -27,6 +27,8 @@ constexpr std::string_view avfilter = "avfilter";
 
 constexpr duration thread_limit = std::chrono::seconds(3); // for threads inside a picture
 
+constexpr session::capability_id no_capability = -1;
+
 job_weight weight_of(std::string_view model) {
     return model == passthrough ? job_weight::passthrough : job_weight::transcoding;
 }
@@ -212,16 +214,23 @@ struct orchestrator::impl : std::enable_shared_from_this<orchestrator::impl> {
         );
     }
 
-    std::optional<session::price_info> price_of(const std::string& model) const {
-        const auto own = options.model_prices.find(model);
-        return own != options.model_prices.end() ? own->second : options.base_price;
+    // Without a capability: what has no price of its own costs.
+    std::optional<session::price_info>
+    price_of(session::capability_id id, const std::string& model) const {
+        const auto found = options.prices ? options.prices->cap_of(id, model) : std::nullopt;
+        if (!found)
+            return std::nullopt;
+        session::price_info made;
+        made.per_unit = found->numerator;
+        made.pixels_per_unit = found->denominator;
+        return made;
     }
 
     node_offer offer() const {
         node_offer made;
         made.version = options.version;
         made.nodes = options.nodes;
-        made.base_price = options.base_price;
+        made.base_price = price_of(no_capability, {});
         for (const auto& model : options.models) {
             const auto weight = weight_of(model);
             const auto in_use = ledger.in_use(weight);
@@ -231,7 +240,7 @@ struct orchestrator::impl : std::enable_shared_from_this<orchestrator::impl> {
             row.capacity =
                 static_cast<std::uint32_t>(std::max(ledger.limit(weight), in_use) - in_use);
             row.runner_version = RIVULET_VERSION;
-            row.price = price_of(model);
+            row.price = price_of(row.capability, model);
             made.models.push_back(std::move(row));
         }
         return made;

@@ -8,14 +8,13 @@
 #include "base/log.hpp"
 #include "base/shards.hpp"
 #include "http/server.hpp"
+#include "session/price_caps.hpp"
 #include "trickle/channel_table.hpp"
 #include "worker/node_offer.hpp"
 #include "worker/session_token.hpp"
 
 #include <cstddef>
-#include <map>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -32,10 +31,10 @@ struct orchestrator_options {
     duration status_interval = std::chrono::seconds(10);
     // Jobs must show a living token of this node's discovery (the header Livepeer-Segment).
     bool check_tokens = false;
-    std::string version = RIVULET_VERSION;         // what discovery says
-    std::vector<std::string> nodes;                // siblings that discovery names
-    std::optional<session::price_info> base_price; // of everything that has no price of its own
-    std::map<std::string, session::price_info> model_prices;
+    std::string version = RIVULET_VERSION; // what discovery says
+    std::vector<std::string> nodes;        // siblings that discovery names
+    std::shared_ptr<const session::price_caps>
+        prices; // read as what this node asks for; may be null
     duration input_timeout = std::chrono::seconds(60);   // a job without input for so long ends
     std::size_t width_limit = 4096, height_limit = 2160; // or on its side
 };

@@ -26,6 +26,13 @@ service::service(shards& shards, service_options options, logger log)
     mounted.base_path = options_.orchestrator.trickle_path;
     trickle_ = std::make_unique<trickle::server>(*channels_, std::move(mounted), log_);
     trickle_->mount(*http_, shards_);
+    auto prices = session::price_caps::parse(
+        options_.price_per_unit, options_.pixels_per_unit, options_.price_per_capability
+    );
+    if (prices)
+        options_.orchestrator.prices = std::move(*prices);
+    else
+        price_fault_ = prices.error(); // start() tells it
     orchestrator_ =
         std::make_unique<orchestrator>(shards_, *http_, *channels_, options_.orchestrator, log_);
     const auto describe = [this](std::string_view authority) {
@@ -61,6 +68,8 @@ outcome<http::tls_context> service::tls(const std::string& host) {
 }
 
 outcome<std::uint16_t> service::start() {
+    if (price_fault_)
+        return *price_fault_;
     const auto listen_host = options_.service_addr.substr(0, options_.service_addr.rfind(':'));
     any_address_ = listen_host.empty() || listen_host == "0.0.0.0" || listen_host == "[::]";
     const auto host = any_address_ ? std::string("127.0.0.1") : listen_host;

@@ -17,6 +17,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace rivulet::worker {
@@ -27,6 +28,10 @@ struct service_options {
     // start-up; else plain.
     std::filesystem::path tls_certificate, tls_key;
     bool tls_self_signed = false;
+    // What discovery says a unit costs, in wei; without them nothing is said. Asked for, but not
+    // collected: tickets are not taken here.
+    std::string price_per_unit, pixels_per_unit = "1";
+    std::string price_per_capability; // JSON or the path of a file, as -maxPricePerCapability
     orchestrator_options orchestrator;
     trickle::table_options trickle;
     http::server_options http;
@@ -66,6 +71,7 @@ class service {
     std::unique_ptr<trickle::server> trickle_;
     std::unique_ptr<orchestrator> orchestrator_;
     std::unique_ptr<rpc_server> rpc_;
+    std::optional<failure> price_fault_;
     std::string url_;
     std::atomic<bool> ready_{false}; // url_ is there
     bool any_address_ = false;       // listens on every interface

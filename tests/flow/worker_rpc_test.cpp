@@ -197,6 +197,39 @@ TEST_F(worker_rpc, jobs_show_the_token_where_it_is_asked_for) {
     EXPECT_EQ(refused.body, "ErrorSegEncoding\n");
 }
 
+TEST_F(worker_rpc, says_what_a_model_costs) {
+    service_options options;
+    options.price_per_unit = "5";
+    options.price_per_capability =
+        R"({"capabilities_prices":[{"pipeline":"live-video-to-video","model_id":"avfilter",)"
+        R"("price_per_unit":7,"pixels_per_unit":2}]})";
+    start(std::move(options));
+    net::OrchestratorInfo info;
+    ASSERT_EQ(ask(question("avfilter"), info), "");
+    EXPECT_EQ(info.price_info().priceperunit(), 7);
+    EXPECT_EQ(info.price_info().pixelsperunit(), 2);
+    EXPECT_EQ(info.capabilities_prices_size(), 0);
+    EXPECT_FALSE(info.has_ticket_params());
+    ASSERT_EQ(ask(question("noop"), info), "");
+    EXPECT_EQ(info.price_info().priceperunit(), 5);
+
+    net::OrchestratorRequest everything;
+    ASSERT_EQ(ask(everything, info), "");
+    EXPECT_EQ(info.price_info().priceperunit(), 5);
+    ASSERT_EQ(info.capabilities_prices_size(), 3);
+    EXPECT_EQ(info.capabilities_prices(2).capability(), 35u);
+    EXPECT_EQ(info.capabilities_prices(2).constraint(), "avfilter");
+    EXPECT_EQ(info.capabilities_prices(2).priceperunit(), 7);
+}
+
+TEST_F(worker_rpc, a_price_that_cannot_be_read_is_no_price_of_zero) {
+    service_options options;
+    options.service_addr = "127.0.0.1:0";
+    options.price_per_unit = "cheap";
+    service node(shards_, std::move(options), logger("test"));
+    EXPECT_FALSE(node.start());
+}
+
 TEST_F(worker_rpc, names_its_siblings_and_its_public_address) {
     service_options options;
     options.orchestrator.public_url = "https://worker.example:8936/";
