@@ -55,9 +55,41 @@ struct settings {
 
     // Gateway: orchestrators.
     std::vector<std::string> orch_addr;           // empty: the built-in one
-    std::string orchestrator_tls_verify = "full"; // full, pin or none
+    std::string orchestrator_tls_verify = "pin"; // full, pin or none
     std::string orchestrator_ca_file;
     bool orchestrator_foreign_channels = false;
+    std::string orch_webhook_url;
+    std::vector<std::string> orch_blocklist;
+    std::string orch_min_livepeer_version, ai_min_runner_version;
+    std::int64_t extra_nodes = 0;
+    duration discovery_timeout = std::chrono::milliseconds(500);
+    duration ai_processing_retry_timeout = std::chrono::seconds(10);
+    duration live_ai_cap_report_interval = std::chrono::minutes(25);
+
+    // Gateway: swaps.
+    std::string swap_filler = "freeze"; // freeze, source or none
+    std::int64_t swap_limit = 0;        // 0: no limit
+    duration swap_window = std::chrono::minutes(3);
+
+    // Gateway: prices and payment.
+    std::string max_price_per_unit, pixels_per_unit = "1", max_price_per_capability;
+    bool ignore_max_price_if_needed = false;
+    std::string remote_signer_url, remote_signer_headers;
+    duration live_payment_interval = std::chrono::seconds(5);
+    std::string live_payment_pixels = "fixed"; // fixed or real
+    std::string network = "offchain", eth_url, eth_controller, eth_acct_addr, eth_keystore_path;
+    std::string eth_password;
+    bool ai_service_registry = false;
+    std::string max_ticket_ev = "3000000000000", max_total_ev = "20000000000000";
+    std::int64_t deposit_multiplier = 1;
+
+    // Gateway: the private API and what it shows.
+    std::string cli_addr = "127.0.0.1:5935"; // empty: off
+    bool monitor = false;
+    bool metrics_per_stream = false, metrics_client_ip = false;
+    std::string node_id;
+    std::string kafka_bootstrap_servers, kafka_user, kafka_password, kafka_gateway_topic;
+    std::string kafka_ca_file;
 
     // Gateway: live streams.
     std::int64_t max_streams = 1'000;
@@ -81,6 +113,13 @@ struct settings {
     // The worker, alone or built in.
     std::string service_addr = "127.0.0.1:8936";
     std::int64_t capacity = 0; // streams at once; 0 is one per core
+    bool worker_tls = false;   // with a certificate of its own making
+    std::string service_url;
+    bool check_tokens = false;
+    std::vector<std::string> nodes;
+    std::string node_version;
+    std::string price_per_unit, price_per_capability;
+    std::string runner, runner_kind = "auto";
 
     // The trickle server alone.
     std::string addr = "127.0.0.1:2939";
