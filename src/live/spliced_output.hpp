@@ -1,7 +1,7 @@
 // The channel NAME-out over changes of the orchestrator: one clock, one muxer, and a filler while
 // there is no processed video, so that viewers stay connected. Until the first change the
 // orchestrator's bytes pass as they are; from then on they are demultiplexed, put on the timeline
-// and written again.
+// and written again. A clock that restarts without a change of the orchestrator counts as one.
 // Thread: the stream's home shard. The writer belongs to the stream.
 #pragma once
 
@@ -15,6 +15,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace rivulet::live {
 
@@ -31,7 +32,8 @@ struct splice_counters {
     std::uint64_t repeated_frames = 0; // squeezed: seen before the change already
     std::uint64_t left_out = 0;        // audio heard already, video before a keyframe
     std::uint64_t bytes = 0;           // of the orchestrators' output
-    bool filling = false;
+    bool filling = false;              // there was processed video, and there is none now
+    bool spliced = false;              // bytes don't pass as they are any more
 };
 
 class spliced_output {
@@ -39,29 +41,32 @@ class spliced_output {
     spliced_output(trickle::channel_writer& out, swap_filler filler, logger log);
     ~spliced_output();
 
-    // What the current orchestrator sent.
+    // What the current orchestrator sent. Left out between lost() and joined().
     void take(trickle::subscriber_item item, time_point now);
     // The source, as it goes into channel NAME; kept for the filler (its newest group).
     void source_format(const media::stream_format& format);
     void source_unit(const media::access_unit& unit, time_point now);
 
-    // The orchestrator is lost: the filler begins, at once when output flowed before.
+    // The orchestrator is lost: the filler begins, if output flowed before. Again while it is lost:
+    // nothing.
     void lost(time_point now);
-    // The next take() comes from another one. The filler ends with its first keyframe.
+    // The next take() comes from another one; call it when that one took the job. Needed for the
+    // second one on. The filler ends with its first keyframe. Says lost() when nobody did.
     void joined(time_point now);
-    // When to call tick() next; it writes the filler's frames that are due.
+    // When to call tick() next; it writes the filler's frames that are due. Ask again after every
+    // call of anything here.
     std::optional<time_point> next_tick() const;
     void tick(time_point now);
     // Ends the open segment; nothing is written afterwards.
     void end();
 
-    // Pts that went in unchanged by us maps to this much later on the output (90 kHz).
+    // The newest unit's pts on the output is so much later than the one it came with (90 kHz).
     std::int64_t shift() const;
     const splice_counters& counters() const;
     // A message when the channel refused bytes, once each.
     std::optional<std::string> take_trouble();
-    // Every processed video frame's pts as the source knew it, oldest first, since the last call:
-    // for the latency figures. At most 256 are kept.
+    // Every processed video frame's pts as it came (33 bit, as the source went out), oldest first,
+    // since the last call: for the latency figures. The newest 256 are kept.
     std::vector<std::int64_t> take_frame_times();
 
     struct impl;
