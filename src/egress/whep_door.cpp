@@ -1,6 +1,7 @@
 #include "egress/whep_door.hpp"
 
 #include "base/ids.hpp"
+#include "base/on_every_shard.hpp"
 #include "media/h264.hpp"
 #include "webrtc/sdp_answer.hpp"
 #include "webrtc/whep_choice.hpp"
@@ -9,7 +10,6 @@
 
 #include <atomic>
 #include <charconv>
-#include <future>
 #include <map>
 #include <unordered_map>
 
@@ -387,22 +387,19 @@ std::size_t whep_door::sessions() const {
 void whep_door::stop() {
     if (std::exchange(impl_->stopped, true))
         return;
-    std::vector<std::future<void>> done;
-    for (std::size_t i = 0; i < impl_->parts.size(); ++i) {
-        auto promise = std::make_shared<std::promise<void>>();
-        done.push_back(promise->get_future());
-        asio::post(impl_->shards.at(i), [impl = impl_, i, promise] {
+    on_every_shard(
+        impl_->shards,
+        std::chrono::seconds(5),
+        [impl = impl_](std::size_t i) -> awaitable<void> {
             auto& here = *impl->parts[i];
             here.stopped = true;
             const auto sessions = std::exchange(here.sessions, {});
             impl->count -= sessions.size();
             for (const auto& [id, entry] : sessions)
                 entry.session->end("the gateway ends", true);
-            promise->set_value();
-        });
-    }
-    for (auto& one : done)
-        one.wait_for(std::chrono::seconds(5));
+            co_return;
+        }
+    );
 }
 
 } // namespace rivulet::egress

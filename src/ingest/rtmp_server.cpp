@@ -1,10 +1,10 @@
 #include "ingest/rtmp_server.hpp"
 
+#include "base/on_every_shard.hpp"
 #include "base/task_group.hpp"
 #include "ingest/rtmp_connection.hpp"
 
 #include <algorithm>
-#include <future>
 #include <map>
 #include <set>
 
@@ -205,18 +205,11 @@ rtmp_server::impl::stop_part(std::shared_ptr<impl> self, std::size_t index, dura
 void rtmp_server::impl::stop(duration drain) {
     if (stopping_.exchange(true))
         return;
-    std::vector<std::future<void>> parts;
-    for (std::size_t i = 0; i < parts_.size(); ++i) {
-        auto done = std::make_shared<std::promise<void>>();
-        parts.push_back(done->get_future());
-        asio::co_spawn(
-            shards_.at(i),
-            stop_part(shared_from_this(), i, drain),
-            [done](std::exception_ptr) { done->set_value(); }
-        );
-    }
-    for (auto& part : parts)
-        part.wait_for(drain + cut_limit + stop_grace);
+    on_every_shard(
+        shards_,
+        drain + cut_limit + stop_grace,
+        [self = shared_from_this(), drain](std::size_t i) { return stop_part(self, i, drain); }
+    );
 }
 
 rtmp_server_stats rtmp_server::impl::stats() const {

@@ -1,6 +1,7 @@
 #include "ingest/srt_server.hpp"
 
 #include "base/ids.hpp"
+#include "base/on_every_shard.hpp"
 #include "base/task_group.hpp"
 #include "ingest/peer_text.hpp"
 #include "ingest/srt_connection.hpp"
@@ -8,7 +9,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <future>
 #include <map>
 #include <netdb.h>
 #include <set>
@@ -518,18 +518,11 @@ void srt_server::impl::stop(duration drain) {
     if (stopping_.exchange(true))
         return;
     close_listener();
-    std::vector<std::future<void>> parts;
-    for (std::size_t i = 0; i < parts_.size(); ++i) {
-        auto done = std::make_shared<std::promise<void>>();
-        parts.push_back(done->get_future());
-        asio::co_spawn(
-            shards_.at(i),
-            stop_part(shared_from_this(), i, drain),
-            [done](std::exception_ptr) { done->set_value(); }
-        );
-    }
-    for (auto& part : parts)
-        part.wait_for(drain + cut_limit + stop_grace);
+    on_every_shard(
+        shards_,
+        drain + cut_limit + stop_grace,
+        [self = shared_from_this(), drain](std::size_t i) { return stop_part(self, i, drain); }
+    );
     if (given_->poller)
         given_->poller->stop();
     std::map<SRTSOCKET, waiting> gone; // destroyed without the lock

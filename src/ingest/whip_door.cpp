@@ -2,6 +2,7 @@
 
 #include "base/deadline.hpp"
 #include "base/ids.hpp"
+#include "base/on_every_shard.hpp"
 #include "ingest/access.hpp"
 #include "media/rtp_depayloader.hpp"
 #include "media/timestamp_corrector.hpp"
@@ -11,7 +12,6 @@
 #include <fmt/core.h>
 
 #include <atomic>
-#include <future>
 #include <map>
 
 namespace rivulet::ingest {
@@ -255,11 +255,10 @@ std::size_t whip_door::sessions() const {
 void whip_door::stop() {
     if (std::exchange(impl_->stopped, true))
         return;
-    std::vector<std::future<void>> done;
-    for (std::size_t i = 0; i < impl_->parts.size(); ++i) {
-        auto promise = std::make_shared<std::promise<void>>();
-        done.push_back(promise->get_future());
-        asio::post(impl_->shards.at(i), [impl = impl_, i, promise] {
+    on_every_shard(
+        impl_->shards,
+        std::chrono::seconds(5),
+        [impl = impl_](std::size_t i) -> awaitable<void> {
             auto& here = *impl->parts[i];
             here.stopped = true;
             const auto sessions = std::exchange(here.sessions, {});
@@ -267,11 +266,9 @@ void whip_door::stop() {
             for (const auto& [id, entry] : sessions)
                 entry.publisher->end("the gateway ends");
             // After what those have posted.
-            asio::post(impl->shards.at(i), [promise] { promise->set_value(); });
-        });
-    }
-    for (auto& each : done)
-        each.wait_for(std::chrono::seconds(5));
+            co_await asio::post(impl->shards.at(i), asio::use_awaitable);
+        }
+    );
 }
 
 } // namespace rivulet::ingest

@@ -1,6 +1,7 @@
 #include "webrtc/session_routes.hpp"
 
 #include "base/ids.hpp"
+#include "base/on_every_shard.hpp"
 #include "webrtc/session_http.hpp"
 #include "webrtc/session_table.hpp"
 
@@ -9,7 +10,6 @@
 
 #include <charconv>
 #include <deque>
-#include <future>
 
 namespace rivulet::webrtc {
 namespace {
@@ -243,21 +243,10 @@ std::size_t session_routes::sessions() const {
 void session_routes::stop() {
     if (impl_->stopped.exchange(true))
         return;
-    std::vector<std::future<void>> waits;
-    for (std::size_t i = 0; i < impl_->homes.size(); ++i) {
-        auto& context = impl_->threads.at(i);
-        if (context.stopped())
-            continue;
-        auto done = std::make_shared<std::promise<void>>();
-        waits.push_back(done->get_future());
-        asio::post(context, [self = impl_, i, done] {
-            self->homes[i].stop("the gateway ends");
-            done->set_value();
-        });
-    }
-    const auto limit = std::chrono::steady_clock::now() + stop_limit;
-    for (auto& wait : waits)
-        wait.wait_until(limit);
+    on_every_shard(impl_->threads, stop_limit, [self = impl_](std::size_t i) -> awaitable<void> {
+        self->homes[i].stop("the gateway ends");
+        co_return;
+    });
 }
 
 } // namespace rivulet::webrtc
