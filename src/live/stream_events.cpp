@@ -1,6 +1,7 @@
 #include "live/stream_events.hpp"
 
 #include "live/json_object.hpp"
+#include "live/media_stats.hpp"
 
 #include <cmath>
 #include <utility>
@@ -216,14 +217,18 @@ void stream_events::sample(const stream_snapshot& now) {
 }
 
 bool stream_events::ingest_metrics_due(time_point now) {
-    if (!queue_ || now < next_ingest_)
+    if ((!queue_ && !wanted_metrics_) || now < next_ingest_)
         return false;
     const bool first = next_ingest_ == time_point{};
     next_ingest_ = now + ingest_interval;
     return !first; // there is nothing to tell of a publisher's first frame
 }
 
-void stream_events::ingest_metrics(json::object stats) {
+void stream_events::ingest_metrics(const json::object& session) {
+    const auto stats = media_stats(session);
+    if (!stats)
+        return;
+    metrics_.transport_bytes(stats->at("peer_conn_stats").at("BytesReceived").to_number<double>());
     if (!queue_)
         return;
     json::object data{
@@ -231,7 +236,7 @@ void stream_events::ingest_metrics(json::object stats) {
         {"stream_id", stream_id_},
         {"pipeline_id", ""},
         {"request_id", request_id_}};
-    data["stats"] = std::move(stats);
+    data["stats"] = *stats;
     queue_->send("stream_ingest_metrics", std::move(data));
 }
 

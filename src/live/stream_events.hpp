@@ -98,7 +98,7 @@ class stream_events {
     void sample(const stream_snapshot& now);
     // True every 5 s while somebody hears it: ask session_stats, if there is one.
     bool ingest_metrics_due(time_point now);
-    void ingest_metrics(boost::json::object stats);
+    void ingest_metrics(const boost::json::object& session);
 
     void ended(
         std::string_view cause,

@@ -73,7 +73,7 @@ struct live_metrics::families {
     observe::counters network_swaps; // with manifest_id when asked for
     observe::gauges pipelines, ingests, players, queue, stream_bitrate, stream_fps, stream_players;
     observe::counter output_bytes, output_frames, segments_sent, segments_dropped;
-    observe::gauge ingest_bitrate, output_bitrate;
+    observe::gauge ingest_bitrate, output_bitrate, whip_received;
     observe::histograms first_segment;
     observe::histogram ingest_to_publish, subscribe_to_egress, end_to_end, swap_gap;
     // Not from a set: they leave with their stream.
@@ -109,6 +109,10 @@ live_metrics::families::families(observe::metrics& m, live_metrics_options o) : 
         m.make_counter("rivulet_output_frames_total", "Processed video frames received.");
     output_bitrate = m.make_gauge(
         "rivulet_output_bits_per_second", "What orchestrators send for all streams now."
+    );
+    whip_received = m.make_gauge(
+        "livepeer_ai_whip_transport_bytes_received",
+        "What the connected WHIP publishers have sent, all together."
     );
     dropped_frames = counter_set(
         m, "rivulet_dropped_frames_total", "Frames of publishers that went no further, by reason."
@@ -175,7 +179,8 @@ struct stream_metrics::own {
 
     std::shared_ptr<live_metrics::families> all;
     stream_labels who;
-    share running, ingest, in_rate, out_rate, source_players, output_players, in_flight, control;
+    share running, ingest, in_rate, out_rate, source_players, output_players, in_flight, control,
+        whip_received;
     observe::counter in_bytes, video_frames, audio_frames, no_keyframe, unusable, swaps;
 
     growth bytes_in, frames_in, sound_in, dropped, refused, bytes_out, frames_out, sent, lost;
@@ -193,7 +198,7 @@ stream_metrics::own::own(const live_metrics& in, stream_labels w)
       out_rate(all->output_bitrate), source_players(all->players.with({{"of", "source"}})),
       output_players(all->players.with({{"of", "output"}})),
       in_flight(all->queue.with({{"queue", "segments_in_flight"}})),
-      control(all->queue.with({{"queue", "control"}})),
+      control(all->queue.with({{"queue", "control"}})), whip_received(all->whip_received),
       in_bytes(all->ingest_bytes.with({{"protocol", who.protocol}})),
       video_frames(all->ingest_frames.with({{"protocol", who.protocol}, {"kind", "video"}})),
       audio_frames(all->ingest_frames.with({{"protocol", who.protocol}, {"kind", "audio"}})),
@@ -304,13 +309,25 @@ void stream_metrics::swap_over(duration gap) {
         own_->all->swap_gap.observe(seconds(gap));
 }
 
+void stream_metrics::transport_bytes(double received) {
+    if (own_)
+        own_->whip_received.set(received);
+}
+
 void stream_metrics::ended(std::string_view cause) {
     if (!own_)
         return;
     own_->all->ends.with({{"cause", std::string(cause)}}).add();
     // The publisher is gone, though the object may live until its job is closed.
     auto& o = *own_;
-    for (auto* one : {&o.running, &o.ingest, &o.in_rate, &o.out_rate, &o.in_flight, &o.control})
+    for (auto* one :
+         {&o.running,
+          &o.ingest,
+          &o.in_rate,
+          &o.out_rate,
+          &o.in_flight,
+          &o.control,
+          &o.whip_received})
         one->set(0);
 }
 

@@ -70,6 +70,8 @@ class stream_metrics {
     void job_error(std::string_view why, const orchestrator_name& at);
     void swap_begun(job_end_cause cause);
     void swap_over(duration gap);
+    // What a WHIP publisher's connection has brought so far.
+    void transport_bytes(double received);
     void ended(std::string_view cause);
     // The way of one video frame.
     void ingest_to_publish(duration d);
