@@ -219,12 +219,15 @@ live::viewer_report doors::viewers_of(const std::string& channel, bool details) 
     const auto whep = whep_ ? whep_->stats(channel) : std::nullopt;
     if (whep && !whep->viewers.empty()) {
         report.viewers += whep->viewers.size();
+        report.by_protocol["whep"] = whep->viewers.size();
         report.subscriptions = 1; // one packetisation for all
         if (details)
             report.details["whep"] = whep_report(*whep);
     }
     const auto srt = srt_ ? srt_readers(srt_->readers(channel), channel) : boost::json::array();
     report.viewers += srt.size();
+    if (!srt.empty())
+        report.by_protocol["srt"] = srt.size();
     if (details && !srt.empty())
         report.details["srt"] = srt;
     return report;

@@ -23,6 +23,7 @@
 #include "trickle/channel_writer.hpp"
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -34,6 +35,7 @@ struct viewer_report {
     std::uint64_t viewers = 0;
     std::uint64_t subscriptions = 0; // of the channel's feed, made for all of them
     boost::json::object details;     // by protocol
+    std::map<std::string, std::uint64_t> by_protocol; // the viewers above
 };
 
 // What all streams of a gateway share; outlives them.
