@@ -159,6 +159,8 @@ publisher_relay::impl::upload([[maybe_unused]] std::shared_ptr<impl> self, segme
             verdict.what = segment_policy_fsm::step::done;
             break;
         }
+        if (listener)
+            listener->attempt_failed(id, sent.error());
         verdict =
             policy.attempt_failed(id, sent.error().code, to->bytes_sent(), steady_clock::now());
         if (verdict.what == segment_policy_fsm::step::wait) {

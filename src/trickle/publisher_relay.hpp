@@ -22,6 +22,9 @@ class relay_listener {
 
     virtual void segment_dropped(std::int64_t, const std::string&) {}
 
+    // An attempt failed, whatever follows from it.
+    virtual void attempt_failed(std::int64_t, const failure&) {}
+
     // An attempt failed and will be made again.
     virtual void segment_retried(std::int64_t, const failure&) {}
 
