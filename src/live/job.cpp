@@ -1,7 +1,7 @@
 #include "live/job.hpp"
 
 #include "base/deadline.hpp"
-#include "base/ids.hpp"
+#include "session/keccak.hpp"
 
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/json/serialize.hpp>
@@ -16,12 +16,23 @@ namespace {
 // a fresh channel and waits for it.
 constexpr std::int64_t from_the_first_segment = -2;
 
+constexpr std::size_t fault_bytes = 300;
+// Output that rests for longer is no sign of life.
+constexpr duration output_pause = std::chrono::seconds(2);
+
 double seconds(duration d) {
     return std::chrono::duration<double>(d).count();
 }
 
 bool channel_ended(const failure& why) {
     return why.code == errc::end_of_stream || why.code == errc::not_found;
+}
+
+// A runner's status while it loads a model; there may be no output meanwhile.
+bool is_loading(const boost::json::object& event) {
+    const auto* state = event.if_contains("state");
+    const auto* text = state ? state->if_string() : nullptr;
+    return text && *text == "LOADING";
 }
 
 awaitable<void> delete_channel(http::client_options options, std::string url, duration limit) {
@@ -49,9 +60,10 @@ job::job(
 )
     : executor_(executor), services_(services), source_(std::move(source)),
       request_(std::move(request)), listener_(&listener), log_(std::move(log)),
-      starter_(executor, log_), tasks_(executor, log_), changed_(executor),
+      search_(services, request_, log_), starter_(executor, log_), tasks_(executor, log_),
+      changed_(executor),
       control_(request_.cached_params, steady_clock::now(), services.timing.keepalive),
-      output_watch_(services.timing.output_silence, steady_clock::now()),
+      output_watch_(output_limits(), steady_clock::now()),
       event_watch_(steady_clock::now(), services.timing.event_silence),
       started_(steady_clock::now()) {}
 
@@ -63,13 +75,22 @@ void job::start() {
 
 void job::update(bytes body) {
     control_.update(std::move(body));
+    output_watch_.disturbed(steady_clock::now());
     changed_.notify_all();
+}
+
+void job::video(int width, int height, double fps) {
+    if (payer_)
+        payer_->video(width, height, fps);
 }
 
 void job::end(job_end_cause cause, std::string text) {
     if (end_ || closing_)
         return;
     end_ = job_end{cause, std::move(text)};
+    // At once: the search for the next one must know it.
+    if (place_ && calls_for_swap(cause))
+        place_->at->failed(session::fault(fault_of(cause), end_->text.substr(0, fault_bytes)));
     changed_.notify_all();
     asio::post(executor_, [self = shared_from_this()] {
         if (self->listener_ && !self->closing_)
@@ -79,88 +100,65 @@ void job::end(job_end_cause cause, std::string text) {
 
 awaitable<void> job::run() {
     auto self = shared_from_this();
-    auto channels = co_await choose_orchestrator();
-    if (!channels)
-        co_return;
-    if (closing_ || end_) {
-        // Somebody just took a job that nobody wants any more: give the place back.
-        const auto limit = services_.timing.goodbye;
-        co_await delete_channel(services_.http, channels->publish_url, limit);
-        co_await delete_channel(services_.http, channels->control_url, limit);
+    auto found = co_await search_.run();
+    retry_after_ = found.retry_after;
+    if (!found.place) {
+        end(found.why.cause, std::move(found.why.text));
         co_return;
     }
-    connect(std::move(*channels));
+    if (closing_ || end_)
+        // Somebody just took a job that nobody wants any more.
+        co_await give_back(std::move(*found.place));
+    else
+        connect(std::move(*found.place));
 }
 
-awaitable<std::optional<session::live_channels>> job::choose_orchestrator() {
-    const auto& timing = services_.timing;
-    const auto until = steady_clock::now() + timing.selection_budget;
-    std::string last_refusal;
-    for (;;) {
-        const auto begun = steady_clock::now();
-        session::selection_fsm pick(
-            services_.orchestrators, request_.orchestrator_filter, timing.selection_budget, begun
-        );
-        bool full = false;
-        for (auto candidate = pick.next(begun); candidate && !closing_;
-             candidate = pick.next(steady_clock::now())) {
-            orchestrator_ = *candidate;
-            auto credentials = session::live_credentials::off_chain(random_hex(4));
-            auto answer = co_await services_.client.start_live(
-                orchestrator_, request_.offer, std::move(credentials)
-            );
-            if (answer)
-                co_return std::move(*answer);
-            const auto said = answer.error().detail;
-            full = full || said.find("insufficient capacity") != std::string::npos;
-            if (orchestrator_ + said != last_refusal)
-                log_.info("orchestrator {} did not take the job: {}", orchestrator_, said);
-            last_refusal = orchestrator_ + said;
-            pick.refused(said);
-        }
-        orchestrator_.clear();
-        if (closing_)
-            co_return std::nullopt;
-        // A place is often about to be free: the publisher that just left still has it.
-        if (!full || pick.bad_request() || steady_clock::now() + timing.capacity_pause >= until) {
-            end(pick.bad_request() ? job_end_cause::bad_request : job_end_cause::no_orchestrator,
-                pick.end_reason());
-            co_return std::nullopt;
-        }
-        co_await expire_after(timing.capacity_pause);
+awaitable<void> job::give_back(job_place place) {
+    const auto limit = services_.timing.goodbye;
+    co_await delete_channel(services_.http, place.channels.publish_url, limit);
+    co_await delete_channel(services_.http, place.channels.control_url, limit);
+}
+
+void job::connect(job_place place) {
+    place_ = std::move(place);
+    orchestrator_ = place_->at->url();
+    const auto& channels = place_->channels;
+    const auto info = place_->at->info();
+    orchestrator_name name(orchestrator_);
+    if (info) {
+        name.address = session::checksum_address(info->address);
+        if (info->capabilities)
+            name.version = info->capabilities->version;
     }
-}
-
-void job::connect(session::live_channels channels) {
-    channels_ = std::move(channels);
-    identity_ = {request_.offer.stream_id, request_.offer.request_id, "", "", orchestrator_};
+    identity_ = {request_.offer.stream_id, request_.offer.request_id, "", name.address, name.url};
     const auto now = steady_clock::now();
-    output_watch_ = output_watchdog(services_.timing.output_silence, now);
+    const output_limits limits(services_.timing.first_output, services_.timing.output_silence);
+    output_watch_ = output_watchdog(limits, now);
     event_watch_ = event_watchdog(now, services_.timing.event_silence);
     log_.info(
         "orchestrator {} took the job{}",
         orchestrator_,
-        channels_->manifest_id.empty() ? "" : " " + channels_->manifest_id
+        channels.manifest_id.empty() ? "" : " " + channels.manifest_id
     );
 
     trickle::subscriber_options reading;
     reading.client = services_.http;
     reading.start = from_the_first_segment;
     output_ = std::make_unique<trickle::subscriber>(
-        executor_, channels_->subscribe_url, reading, log_.with("output")
+        executor_, channels.subscribe_url, reading, log_.with("output")
     );
     event_source_ = std::make_unique<trickle::subscriber>(
-        executor_, channels_->events_url, reading, log_.with("events")
+        executor_, channels.events_url, reading, log_.with("events")
     );
     trickle::publisher_options writing;
     writing.client = services_.http;
     trickle::relay_listener& self = *this;
     relay_ = std::make_unique<trickle::publisher_relay>(
-        executor_, source_, channels_->publish_url, writing, self, log_.with("publisher")
+        executor_, source_, channels.publish_url, writing, self, log_.with("publisher")
     );
     writing.mime = "application/json";
     control_channel_ = std::make_unique<trickle::publisher>(
-        executor_, channels_->control_url, writing, log_.with("control")
+        executor_, channels.control_url, writing, log_.with("control")
     );
 
     output_open_ = events_open_ = true;
@@ -173,62 +171,141 @@ void job::connect(session::live_channels channels) {
         return;
     }
     relay_open_ = true;
-    listener_->job_connected(orchestrator_);
+    start_paying();
+    think_of_standby();
+    listener_->job_connected(name);
+}
+
+void job::start_paying() {
+    if (!place_->account->is_paid())
+        return;
+    payment::live_payer::listener told;
+    told.trouble = [this](const std::string& text) {
+        if (listener_ && !closing_)
+            listener_->job_trouble(job_listener::trouble::retried, text);
+    };
+    told.refused = [this](const std::string& text) { end(job_end_cause::payment_refused, text); };
+    payer_ = std::make_unique<payment::live_payer>(
+        executor_,
+        *place_->account,
+        place_->channels.manifest_id,
+        services_.paying,
+        std::move(told),
+        log_.with("payment")
+    );
+}
+
+// Known in advance, so that a swap has nobody to look for.
+void job::think_of_standby() {
+    const session::job_need need(
+        session::capability::live_video_to_video,
+        request_.offer.model_id,
+        request_.orchestrator_filter
+    );
+    standby_ = services_.sessions.standby(need, orchestrator_);
 }
 
 awaitable<void> job::run_output() {
     auto self = shared_from_this();
-    trickle::item_sink items = [this](trickle::subscriber_item item) {
-        if (!item.blocks.empty()) {
-            last_output_ = steady_clock::now();
-            output_watch_.output_seen(last_output_);
+    trickle::subscribe_policy_fsm patience;
+    for (;;) {
+        auto item = co_await output_->read();
+        if (item) {
+            patience.succeeded();
+            connections_.worked(channel::output);
+            if (!item->blocks.empty()) {
+                last_output_ = steady_clock::now();
+                if (first_output_ == time_point{})
+                    first_output_ = last_output_;
+                output_watch_.output_seen(last_output_);
+            }
+            if (listener_)
+                listener_->job_output(std::move(*item));
+            continue;
         }
-        if (listener_)
-            listener_->job_output(std::move(item));
-    };
-    trickle::trouble_sink trouble = [this](const failure& why) { retried("output", why); };
-    const auto why = co_await trickle::follow(*output_, std::move(items), std::move(trouble));
+        const auto pause = after_failure(channel::output, item.error(), patience, *output_);
+        if (!pause)
+            break;
+        co_await output_->rest(*pause);
+    }
     output_open_ = false;
     changed_.notify_all();
-    if (channel_ended(why))
-        end(job_end_cause::output_ended,
-            fmt::format("the orchestrator {} ended the output: {}", orchestrator_, why.detail));
-    else
-        unreachable("output", why);
 }
 
 awaitable<void> job::run_events() {
     auto self = shared_from_this();
-    trickle::message_sink messages = [this](trickle::subscriber_message message) {
-        take_event(message.body);
-    };
-    trickle::trouble_sink trouble = [this](const failure& why) { retried("events", why); };
-    const auto why = co_await trickle::follow_messages(
-        *event_source_, event_merge::body_bytes, std::move(messages), std::move(trouble)
-    );
+    trickle::subscribe_policy_fsm patience;
+    for (;;) {
+        auto message = co_await event_source_->read_message(event_merge::body_bytes);
+        const bool too_long = !message && message.error().code == errc::too_large;
+        if (message || too_long) {
+            // The channel works, even if its author wrote too much.
+            patience.succeeded();
+            connections_.worked(channel::events);
+            if (message)
+                take_event(message->body);
+            else if (listener_)
+                listener_->job_trouble(job_listener::trouble::lost, message.error().detail);
+            continue;
+        }
+        const auto pause =
+            after_failure(channel::events, message.error(), patience, *event_source_);
+        if (!pause)
+            break;
+        co_await event_source_->rest(*pause);
+    }
     // The end of the events is not the end of the job; it only takes the sign of life away.
     events_open_ = false;
-    if (!channel_ended(why))
-        unreachable("events", why);
 }
 
-void job::retried(std::string_view doing, const failure& why) {
+std::optional<duration> job::after_failure(
+    channel which,
+    const failure& why,
+    trickle::subscribe_policy_fsm& patience,
+    trickle::subscriber& source
+) {
+    if (source.cancelled())
+        return std::nullopt;
+    const std::string_view doing = which == channel::output ? "output" : "events";
+    const auto verdict = patience.failed(why.code, source.latest());
+    if (channel_ended(why)) {
+        if (which == channel::output)
+            end(job_end_cause::output_ended,
+                fmt::format("the orchestrator {} ended the output: {}", orchestrator_, why.detail));
+        return std::nullopt;
+    }
+    connection_failed(which, why);
+    if (end_)
+        return std::nullopt;
+    if (verdict.stop) {
+        end(job_end_cause::orchestrator_unreachable,
+            fmt::format(
+                "reading the {} of {} failed: {}{}",
+                doing,
+                orchestrator_,
+                why.detail,
+                last_trouble_.empty() ? "" : ", the last one: " + last_trouble_
+            ));
+        return std::nullopt;
+    }
     last_trouble_ = why.detail;
     if (listener_)
         listener_->job_trouble(
             job_listener::trouble::retried, fmt::format("reading the {}: {}", doing, why.detail)
         );
+    if (verdict.jump_to)
+        source.set_seq(*verdict.jump_to);
+    return is_connection_loss(why.code) ? duration{} : verdict.pause;
 }
 
-void job::unreachable(std::string_view doing, const failure& why) {
-    end(job_end_cause::orchestrator_unreachable,
-        fmt::format(
-            "reading the {} of {} failed: {}{}",
-            doing,
-            orchestrator_,
-            why.detail,
-            last_trouble_.empty() ? "" : ", the last one: " + last_trouble_
-        ));
+// Any of the four channels may be the first to notice.
+void job::connection_failed(channel which, const failure& why) {
+    if (end_ || closing_ ||
+        connections_.failed(which, why.code, steady_clock::now()) !=
+            connection_watch::verdict::gone)
+        return;
+    end(job_end_cause::connection_lost,
+        fmt::format("the connection to {} is lost: {}", orchestrator_, why.detail));
 }
 
 void job::take_event(const std::string& body) {
@@ -241,7 +318,13 @@ void job::take_event(const std::string& body) {
         return;
     }
     ++event_count_;
-    event_watch_.event_seen(steady_clock::now());
+    const auto now = steady_clock::now();
+    if (event->type == "status")
+        event_watch_.status_seen(now);
+    else
+        event_watch_.event_seen(now);
+    if (is_loading(event->event))
+        output_watch_.disturbed(now);
     if (listener_)
         listener_->job_event(*event);
 }
@@ -257,6 +340,10 @@ awaitable<void> job::run_control() {
         switch (step.what) {
         case control_fsm::step::kind::send: {
             auto sent = co_await control_channel_->publish_message(step.message);
+            if (sent)
+                connections_.worked(channel::control);
+            else
+                connection_failed(channel::control, sent.error());
             if (!sent && listener_)
                 listener_->job_trouble(
                     job_listener::trouble::retried,
@@ -289,27 +376,50 @@ time_point job::last_input() const {
 
 awaitable<void> job::watch() {
     auto self = shared_from_this();
+    auto next_standby = steady_clock::now() + services_.timing.standby;
     while (!end_ && !closing_) {
-        const auto next =
-            std::min(output_watch_.next_check(), steady_clock::now() + event_watch_.interval());
+        auto next = std::min(output_watch_.next_check(), next_standby);
+        next = std::min<time_point>(next, steady_clock::now() + event_watch_.interval());
         co_await changed_.wait_until(next);
         const auto now = steady_clock::now();
+        if (now >= next_standby) {
+            think_of_standby();
+            next_standby = now + services_.timing.standby;
+        }
+        // The limits of the wait that is over: stalled() may begin a new one.
+        const auto silence = now - output_watch_.waiting_since();
+        const bool output_flows = last_output_ != time_point{} && now - last_output_ < output_pause;
         if (output_watch_.stalled(now, last_input()))
             end(job_end_cause::output_stalled,
                 fmt::format(
-                    "timeout waiting for segments: {} sent nothing for {:.0f} s although video "
+                    "timeout waiting for segments: {} sent nothing for {:.1f} s although video "
                     "goes in",
                     orchestrator_,
-                    seconds(output_watch_.limit())
+                    seconds(silence)
                 ));
-        else if (events_open_ && event_watch_.silent(now))
+        else if (events_open_ && event_watch_.silent(now, output_flows))
             end(job_end_cause::events_silent,
                 fmt::format(
-                    "timeout waiting for events: none from {} for {:.0f} s",
+                    "timeout waiting for events: none from {} for {:.1f} s",
                     orchestrator_,
                     seconds(now - event_watch_.last())
                 ));
     }
+}
+
+void job::segment_begun(std::int64_t) {
+    if (payer_)
+        payer_->segment_begun(steady_clock::now());
+}
+
+void job::segment_sent(std::int64_t, std::uint64_t) {
+    connections_.worked(channel::input);
+    if (listener_ && !closing_)
+        listener_->job_segment_sent();
+}
+
+void job::attempt_failed(std::int64_t, const failure& why) {
+    connection_failed(channel::input, why);
 }
 
 void job::segment_dropped(std::int64_t seq, const std::string& why) {
@@ -345,8 +455,9 @@ awaitable<void> job::close(ending how) {
     if (closing_)
         co_return;
     closing_ = true;
+    search_.stop();
     changed_.notify_all();
-    if (how == ending::finish && channels_ && !end_)
+    if (how == ending::finish && place_ && !end_)
         co_await finish();
     listener_ = nullptr;
     tasks_.close();
@@ -363,6 +474,7 @@ awaitable<void> job::close(ending how) {
         co_await output_->close();
     if (event_source_)
         co_await event_source_->close();
+    payer_.reset();
 }
 
 void job::hurry() {
@@ -400,24 +512,48 @@ awaitable<void> job::delete_input() {
         relay_->abandon();
 }
 
+awaitable<void> job::delete_control() {
+    using namespace asio::experimental::awaitable_operators;
+    if (!control_channel_)
+        co_return;
+    auto deleted = control_channel_->close();
+    auto limit = expire_after(services_.timing.goodbye);
+    const auto told = co_await (std::move(deleted) || std::move(limit));
+    if (told.index() == 1)
+        control_channel_->abandon();
+}
+
+awaitable<void> job::stop_paying() {
+    if (payer_)
+        co_await payer_->close(services_.timing.goodbye);
+}
+
+// All at the same time: an orchestrator that answers nothing costs one wait. The two channels that
+// it writes are deleted too, so that nothing waits there for a reader.
 awaitable<void> job::say_goodbye() {
     using namespace asio::experimental::awaitable_operators;
-    co_await delete_input();
-    if (control_channel_) {
-        auto deleted = control_channel_->close();
-        auto limit = expire_after(services_.timing.goodbye);
-        const auto told = co_await (std::move(deleted) || std::move(limit));
-        if (told.index() == 1)
-            control_channel_->abandon();
+    auto input = delete_input();
+    auto control = delete_control();
+    auto money = stop_paying();
+    if (!place_) {
+        co_await (std::move(input) && std::move(control) && std::move(money));
+        co_return;
     }
+    const auto limit = services_.timing.goodbye;
+    auto output = delete_channel(services_.http, place_->channels.subscribe_url, limit);
+    auto events = delete_channel(services_.http, place_->channels.events_url, limit);
+    co_await (
+        std::move(input) && std::move(control) && std::move(money) && std::move(output) &&
+        std::move(events)
+    );
 }
 
 std::optional<orchestrator_status> job::status(time_point now) const {
-    if (!channels_)
+    if (!place_)
         return std::nullopt;
     orchestrator_status out;
     out.url = orchestrator_;
-    out.manifest_id = channels_->manifest_id;
+    out.manifest_id = place_->channels.manifest_id;
     if (relay_) {
         const auto sent = relay_->count();
         out.segments_sent = sent.sent;
@@ -429,6 +565,9 @@ std::optional<orchestrator_status> job::status(time_point now) const {
     if (event_count_ > 0)
         out.last_event_s = seconds(now - event_watch_.last());
     out.control_waiting = control_.waiting();
+    if (standby_)
+        out.standby = *standby_;
+    out.payment = place_->account->status();
     return out;
 }
 

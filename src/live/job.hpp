@@ -9,56 +9,32 @@
 #include "base/log.hpp"
 #include "base/notifier.hpp"
 #include "base/task_group.hpp"
+#include "live/connection_watch.hpp"
 #include "live/control_fsm.hpp"
 #include "live/event_merge.hpp"
 #include "live/job_end.hpp"
+#include "live/job_search.hpp"
+#include "live/job_services.hpp"
+#include "live/stream_metrics.hpp"
 #include "live/stream_status.hpp"
 #include "live/watchdogs.hpp"
-#include "session/orchestrator_client.hpp"
-#include "session/selection_fsm.hpp"
 #include "trickle/publisher_relay.hpp"
 #include "trickle/subscriber_relay.hpp"
 
 #include <memory>
 #include <optional>
 #include <string>
-#include <vector>
+#include <string_view>
 
 namespace rivulet::live {
-
-struct job_timing {
-    duration selection_budget = std::chrono::seconds(2); // -aiProcessingRetryTimeout
-    duration capacity_pause = std::chrono::milliseconds(250);
-    // Between searches for an orchestrator while nobody takes the job; doubled each time.
-    duration retry_first = std::chrono::seconds(1), retry_last = std::chrono::seconds(10);
-    duration output_silence = output_watchdog::default_limit; // -liveOutSegmentTimeout
-    duration event_silence = event_watchdog::default_limit;
-    duration keepalive = control_fsm::keepalive_interval;
-    duration last_segment = std::chrono::seconds(3); // to send it after the publisher left
-    duration last_output = std::chrono::seconds(2);  // without a byte, after the input's end
-    duration last_output_total = std::chrono::seconds(10);
-    duration goodbye = std::chrono::seconds(3); // for the DELETEs
-};
-
-// What all jobs of a gateway share.
-struct job_services {
-    session::orchestrator_client client;
-    http::client_options http; // of the trickle clients
-    std::vector<std::string> orchestrators;
-    job_timing timing;
-};
-
-struct job_request {
-    session::live_request offer;
-    std::string orchestrator_filter;
-    std::optional<bytes> cached_params; // sent first on the control channel
-};
 
 // Called from the job's coroutines; job_ended() from a turn of its own, where the job may be
 // closed.
 class job_listener {
   public:
-    virtual void job_connected(const std::string& orchestrator) = 0;
+    virtual void job_connected(const orchestrator_name& orchestrator) = 0;
+    // A source segment has arrived there whole.
+    virtual void job_segment_sent() = 0;
     virtual void job_output(trickle::subscriber_item item) = 0;
     virtual void job_event(const stream_event& event) = 0;
     // Something failed and is tried again, or was lost, without ending the job.
@@ -83,14 +59,16 @@ class job final : public std::enable_shared_from_this<job>, private trickle::rel
     void start();
     // Forwarded as it is; also while the job is starting.
     void update(bytes body);
+    // What the source is, for those who are paid by the pixel.
+    void video(int width, int height, double fps);
 
     enum class ending {
         finish, // the source has ended: send the rest of it, take the rest of the output
         at_once // drop everything
     };
 
-    // Deletes the input and the control channel at the orchestrator and ends every coroutine. The
-    // listener hears only output meanwhile, and nothing afterwards.
+    // Deletes the job's channels at the orchestrator and ends every coroutine. The listener hears
+    // only output meanwhile, and nothing afterwards; with at_once nothing at all.
     awaitable<void> close(ending how);
     // Ends the waits of a close(finish) that is under way.
     void hurry();
@@ -102,23 +80,46 @@ class job final : public std::enable_shared_from_this<job>, private trickle::rel
 
     time_point started() const { return started_; }
 
+    // The one that has the job, or had it; empty while nobody took it.
+    const std::string& orchestrator() const { return orchestrator_; }
+
+    // How long processed video came.
+    duration worked() const { return last_output_ - first_output_; }
+
+    // When asking again may help, after no_orchestrator.
+    duration retry_after() const { return retry_after_; }
+
   private:
     awaitable<void> run();
-    awaitable<std::optional<session::live_channels>> choose_orchestrator();
-    void connect(session::live_channels channels);
+    void connect(job_place place);
+    void start_paying();
     awaitable<void> run_output();
     awaitable<void> run_events();
     awaitable<void> run_control();
     awaitable<void> watch();
     awaitable<void> finish();
+    awaitable<void> give_back(job_place place);
     awaitable<void> delete_input();
+    awaitable<void> delete_control();
+    awaitable<void> stop_paying();
     awaitable<void> say_goodbye();
     void end(job_end_cause cause, std::string text);
     void take_event(const std::string& body);
-    void retried(std::string_view doing, const failure& why);
-    void unreachable(std::string_view doing, const failure& why);
+    using channel = connection_watch::channel;
+    // After a failed read: the pause before the next one; nothing when the job is over.
+    std::optional<duration> after_failure(
+        channel which,
+        const failure& why,
+        trickle::subscribe_policy_fsm& patience,
+        trickle::subscriber& source
+    );
+    void connection_failed(channel which, const failure& why);
+    void think_of_standby();
     time_point last_input() const;
 
+    void segment_begun(std::int64_t seq) override;
+    void segment_sent(std::int64_t seq, std::uint64_t size) override;
+    void attempt_failed(std::int64_t seq, const failure& why) override;
     void segment_dropped(std::int64_t seq, const std::string& why) override;
     void segment_retried(std::int64_t seq, const failure& why) override;
     void relay_ended(const failure& why) override;
@@ -132,6 +133,9 @@ class job final : public std::enable_shared_from_this<job>, private trickle::rel
     logger log_;
 
     // owned
+    job_search search_;
+    std::optional<job_place> place_; // before everything that uses the account
+    std::unique_ptr<payment::live_payer> payer_;
     task_group starter_; // choosing an orchestrator: its answer is awaited even when closing
     task_group tasks_;
     notifier changed_;
@@ -142,14 +146,16 @@ class job final : public std::enable_shared_from_this<job>, private trickle::rel
 
     // state
     std::string orchestrator_;
-    std::optional<session::live_channels> channels_;
+    std::optional<std::string> standby_;
+    connection_watch connections_;
     control_fsm control_;
     event_merge events_;
     event_identity identity_;
     output_watchdog output_watch_;
     event_watchdog event_watch_;
     time_point started_;
-    time_point last_output_{};
+    time_point first_output_{}, last_output_{};
+    duration retry_after_{};
     std::uint64_t event_count_ = 0;
     std::string last_trouble_;
     bool output_open_ = false, events_open_ = false, relay_open_ = false;

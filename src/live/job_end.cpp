@@ -2,6 +2,23 @@
 
 namespace rivulet::live {
 
+session::fault_kind fault_of(job_end_cause cause) {
+    using session::fault_kind;
+    switch (cause) {
+    case job_end_cause::orchestrator_slow:
+        return fault_kind::slow;
+    case job_end_cause::output_stalled:
+        return fault_kind::stalled;
+    case job_end_cause::connection_lost:
+    case job_end_cause::orchestrator_unreachable:
+        return fault_kind::unreachable;
+    case job_end_cause::payment_refused:
+        return fault_kind::payment;
+    default:
+        return fault_kind::lost; // its channels are gone, or silent: no reason to shut it out
+    }
+}
+
 std::string_view to_string(job_end_cause cause) {
     switch (cause) {
     case job_end_cause::input_ended:
@@ -12,6 +29,8 @@ std::string_view to_string(job_end_cause cause) {
         return "replaced";
     case job_end_cause::no_orchestrator:
         return "no_orchestrator";
+    case job_end_cause::too_many_swaps:
+        return "too_many_swaps";
     case job_end_cause::bad_media:
         return "bad_media";
     case job_end_cause::bad_request:
@@ -22,6 +41,10 @@ std::string_view to_string(job_end_cause cause) {
         return "input_channel_gone";
     case job_end_cause::output_ended:
         return "output_ended";
+    case job_end_cause::connection_lost:
+        return "connection_lost";
+    case job_end_cause::payment_refused:
+        return "payment_refused";
     case job_end_cause::orchestrator_unreachable:
         return "orchestrator_unreachable";
     case job_end_cause::output_stalled:

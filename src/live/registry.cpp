@@ -82,15 +82,16 @@ registry::registry(
     registry_options options,
     logger log
 )
-    : shards_(shards), options_(std::move(options)), log_(std::move(log)),
-      jobs_(std::move(jobs)), services_{
-                                  channels,
-                                  feeds,
-                                  jobs_,
-                                  options_.segments,
-                                  push_options(options_),
-                                  options_.events.get(),
-                                  options_.viewers} {
+    : shards_(shards), options_(std::move(options)), log_(std::move(log)), jobs_(std::move(jobs)),
+      services_{
+          channels,
+          feeds,
+          jobs_,
+          options_.segments,
+          push_options(options_),
+          stream_listeners(options_.events.get(), options_.queue.get(), options_.metrics.get()),
+          options_.filler,
+          options_.viewers} {
     for (std::size_t i = 0; i < shards_.size(); ++i)
         parts_.push_back(std::make_unique<part>(shards_.at(i), log_));
 }

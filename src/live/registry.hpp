@@ -35,7 +35,10 @@ struct registry_options {
     duration resolve_limit = std::chrono::seconds(3);
     media::segmenter_options segments;
     egress::rtmp_push_options push;
+    swap_filler filler = swap_filler::freeze; // -swapFiller
     std::shared_ptr<event_hub> events; // what happens to the streams goes there; may be empty
+    std::shared_ptr<observe::event_queue> queue; // the operator's; may be empty
+    std::shared_ptr<const live_metrics> metrics; // may be empty
     std::function<viewer_report(const std::string& channel, bool details)> viewers;
 };
 

@@ -2,6 +2,7 @@
 
 #include "base/ids.hpp"
 #include "ingest/peer_text.hpp"
+#include "live/json_object.hpp"
 
 #include <fmt/core.h>
 
@@ -15,6 +16,7 @@ constexpr std::string_view mime = "video/MP2T";
 constexpr std::int64_t pts_mask = (std::int64_t{1} << 33) - 1;
 constexpr duration push_goodbye = std::chrono::seconds(2); // for the rest and unpublish
 constexpr std::size_t detail_bytes = 500;
+constexpr duration filler_look = std::chrono::milliseconds(100);
 
 std::int64_t unix_ms() {
     const auto now = std::chrono::system_clock::now().time_since_epoch();
@@ -62,10 +64,10 @@ stream::stream(
       request_(std::move(request)), kick_(std::move(kick)), on_over_(std::move(over)),
       gone_(std::move(gone)),
       request_id_(request_.request_id.empty() ? random_hex(4) : request_.request_id),
-      retry_(executor), segmenter_(services.segments),
-      output_meter_([this](auto pts) { latency_.out(pts, steady_clock::now()); }),
-      events_(services.events, params_.name), retry_pause_(services.jobs.timing.retry_first),
-      started_(steady_clock::now()), started_ms_(unix_ms()) {
+      retry_(executor), segmenter_(services.segments), events_(services.listeners, params_.name),
+      swaps_(services.jobs.swaps, steady_clock::now()),
+      retry_pause_(services.jobs.timing.retry_first), started_(steady_clock::now()),
+      started_ms_(unix_ms()) {
     if (params_.stream_id.empty())
         params_.stream_id = random_hex(8);
     log_ = logger(fmt::format("stream {} ({})", params_.name, params_.stream_id));
@@ -89,6 +91,7 @@ outcome<void> stream::open() {
     (*output)->keep();
     source_.emplace(*source);
     output_.emplace(*output);
+    splice_.emplace(*output_, services_.filler, log_.with("output"));
     log_.info(
         "{} publisher {} opened it, pipeline {}, request {}",
         request_.protocol,
@@ -140,6 +143,8 @@ void stream::format_changed(const media::stream_format& format) {
             ));
     }
     muxer_ready_ = !ec;
+    if (muxer_ready_)
+        splice_->source_format(muxer_.format());
     if (ec && format.video)
         return cut(job_end_cause::bad_media, "the video can't be carried: " + ec.message());
     if (format.video && !job_ && !job_failed_ && !searching_again_)
@@ -151,10 +156,8 @@ void stream::unit(media::access_unit unit) {
         return;
     const auto now = steady_clock::now();
     last_unit_ = now;
-    if (events_.viewers_due(now)) {
-        const auto watching = viewers();
-        events_.viewers(watching.source, watching.output);
-    }
+    if (events_.viewers_due(now))
+        sample(now);
     in_.bytes += unit.data.size();
     in_bits_.add(unit.data.size() * 8, now);
     if (clock_.adjust(unit))
@@ -222,8 +225,22 @@ void stream::write_unit(const media::access_unit& unit, bool begins_segment, tim
     } else if (ec) {
         report("channel " + params_.name + ": " + ec.message());
     }
-    if (unit.kind == media::track_kind::video)
+    splice_->source_unit(unit, now);
+    if (unit.kind == media::track_kind::video) {
         latency_.in(unit.pts & pts_mask, now);
+        events_.ingest_to_publish(steady_clock::now() - now);
+    }
+    if (begins_segment && job_ && in_.format.video)
+        job_->video(in_.format.video->width, in_.format.video->height, in_frames_.per_second(now));
+}
+
+// Once a second.
+void stream::sample(time_point now) {
+    const auto current = snapshot(detail::list_entry);
+    events_.viewers(current.source_players, current.output_players);
+    events_.sample(current);
+    if (!over_ && session_stats && events_.ingest_metrics_due(now))
+        events_.ingest_metrics(session_stats());
 }
 
 void stream::ended(const std::string& reason) {
@@ -257,6 +274,7 @@ void stream::cut(job_end_cause cause, const std::string& reason) {
 
 void stream::start_job() {
     become(stream_state::starting);
+    events_.job_started(steady_clock::now());
     job_request wanted;
     wanted.offer.request_id = request_id_;
     wanted.offer.stream_id = params_.stream_id;
@@ -264,6 +282,15 @@ void stream::start_job() {
     wanted.offer.params = params_.params;
     wanted.orchestrator_filter = params_.orchestrator;
     wanted.cached_params = cached_params_;
+    if (!avoid_.empty()) {
+        wanted.avoid.push_back(avoid_);
+        // Whoever takes over begins with the newest parameters instead of changing to them.
+        if (cached_params_)
+            if (auto newest = parse_json_object(
+                    cached_params_->text(), {.bytes = cached_params_->size(), .depth = 64}
+                ))
+                wanted.offer.params = std::move(*newest);
+    }
     job_listener& listener = *this;
     job_ = std::make_shared<job>(
         executor_, services_.jobs, source_->target(), std::move(wanted), listener, log_
@@ -271,13 +298,23 @@ void stream::start_job() {
     job_->start();
 }
 
-void stream::job_connected(const std::string&) {
+void stream::job_connected(const orchestrator_name& orchestrator) {
     if (over_)
         return;
+    splice_->joined(steady_clock::now());
     state_detail_.clear();
+    events_.connected(orchestrator);
     become(stream_state::connected);
     end_cause_.clear();
     retry_pause_ = services_.jobs.timing.retry_first;
+    if (swap_began_)
+        last_swap_->to = orchestrator.url;
+    if (const auto& video = in_.format.video)
+        job_->video(video->width, video->height, in_frames_.per_second(steady_clock::now()));
+}
+
+void stream::job_segment_sent() {
+    events_.segment_sent();
 }
 
 void stream::job_output(trickle::subscriber_item item) {
@@ -285,36 +322,45 @@ void stream::job_output(trickle::subscriber_item item) {
     if (!job_ || output_->target()->closed())
         return;
     const auto now = steady_clock::now();
-    if (item.segment_begins) {
-        if (auto ec = output_->begin_segment(); ec && ec != errc::closed)
-            report("channel " + output_->target()->name() + ": " + ec.message());
+    const bool segment_ends = item.segment_ends;
+    if (item.segment_begins)
         ++out_.segments;
-    }
-    for (auto& block : item.blocks)
-        append_output(std::move(block), now);
-    if (item.segment_ends)
-        output_->end_segment();
+    std::uint64_t size = 0;
+    for (const auto& block : item.blocks)
+        size += block.size();
+    const auto before = splice_->counters().frames;
+    splice_->take(std::move(item), now);
+    if (size > 0)
+        output_came(before, size, now);
+    while (const auto trouble = splice_->take_trouble())
+        report(*trouble);
+    if (segment_ends)
+        events_.output_segment(now);
 }
 
-void stream::append_output(bytes block, time_point now) {
-    if (block.empty())
-        return;
+void stream::output_came(std::uint64_t frames_before, std::uint64_t bytes, time_point now) {
     if (out_.bytes == 0) {
         out_.first_output_s = seconds(now - job_->started());
         log_.info(
             "first processed video {:.0f} ms after the job began", *out_.first_output_s * 1000
         );
     }
+    last_output_ = now;
+    out_.bytes += bytes;
+    out_bits_.add(bytes * 8, now);
+    const auto frames = splice_->counters().frames - frames_before;
+    if (frames == 0)
+        return;
+    out_frames_.add(frames, now);
+    for (const auto pts : splice_->take_frame_times())
+        if (const auto took = latency_.out(pts, now))
+            events_.end_to_end(*took);
+    events_.subscribe_to_egress(steady_clock::now() - now);
+    if (swap_began_ && !splice_->counters().filling)
+        swap_is_over(now);
+    last_frame_ = now;
     if (!over_ && state_ != stream_state::live)
         become(stream_state::live);
-    last_output_ = now;
-    out_.bytes += block.size();
-    out_bits_.add(block.size() * 8, now);
-    const auto before = output_meter_.frames();
-    output_meter_.feed(block.view());
-    out_frames_.add(output_meter_.frames() - before, now);
-    if (auto ec = output_->append(std::move(block)); ec)
-        report("channel " + output_->target()->name() + ": " + ec.message());
 }
 
 void stream::job_event(const stream_event& event) {
@@ -335,8 +381,6 @@ void stream::job_trouble(trouble kind, const std::string& text) {
     }
 }
 
-// The seam of the orchestrator swap: a cause for which calls_for_swap() is true would start the
-// next job here, on the same channels.
 void stream::job_ended(const job_end& end) {
     if (over_)
         return;
@@ -346,25 +390,93 @@ void stream::job_ended(const job_end& end) {
     if (end.cause == job_end_cause::no_orchestrator) {
         // It may be back, or have a place, in a moment: nobody has to publish again for it.
         become(stream_state::starting);
-        searching_again_ = true;
+        events_.no_orchestrator(state_detail_);
         if (is_new) {
             log_.warn("nobody took the job, asking again: {}", state_detail_);
             events_.warning(state_detail_);
         }
         const auto pause = retry_pause_;
         retry_pause_ = std::min(retry_pause_ * 2, services_.jobs.timing.retry_last);
+        searching_again_ = true;
         tasks_.spawn("search again", start_again(std::move(job_), pause));
         return;
     }
-    become(stream_state::failed);
-    job_failed_ = true;
-    events_.error(state_detail_);
-    log_.warn("the job ended ({}), the source can still be watched: {}", end_cause_, state_detail_);
     last_orchestrator_ = job_->status(steady_clock::now());
     last_runner_status_ = job_->runner_status();
-    auto failed = std::move(job_);
+    if (calls_for_swap(end.cause))
+        return swap(end);
+    become(stream_state::failed);
+    job_failed_ = true;
+    events_.job_failed(end.cause);
+    events_.error(state_detail_);
+    log_.warn("the job ended ({}), the source can still be watched: {}", end_cause_, state_detail_);
+    splice_->end();
     close_channel(*output_);
-    tasks_.spawn("close job", close_failed_job(std::move(failed)));
+    tasks_.spawn("close job", close_failed_job(std::move(job_)));
+}
+
+// --- the swap ------------------------------------------------------------------------------------
+
+// Another orchestrator goes on with the segment that is being made; the channels and everybody who
+// watches stay.
+void stream::swap(const job_end& end) {
+    const auto now = steady_clock::now();
+    const auto failed = std::move(job_);
+    avoid_ = failed->orchestrator();
+    const auto verdict = swaps_.lost(now, failed->worked());
+    tasks_.spawn("close job", close_failed_job(failed));
+    if (verdict.what == swap_fsm::verdict::kind::give_up) {
+        const auto reason = fmt::format("{}; the last one: {}", verdict.text, state_detail_);
+        report(reason);
+        return cut(job_end_cause::too_many_swaps, reason);
+    }
+    log_.warn("the orchestrator is replaced ({}): {}", to_string(end.cause), state_detail_);
+    splice_->lost(now);
+    if (splice_->counters().filling && !filler_runs_)
+        filler_runs_ = tasks_.spawn("filler", run_filler());
+    if (!swap_began_)
+        swap_began_ = now;
+    last_swap_.emplace();
+    last_swap_->cause = to_string(end.cause);
+    last_swap_->text = state_detail_;
+    last_swap_->from = avoid_;
+    last_swap_->at_ms = unix_ms();
+    events_.error(state_detail_);
+    events_.swap_begun(end.cause, state_detail_);
+    become(stream_state::starting);
+    if (verdict.what == swap_fsm::verdict::kind::now)
+        return start_job();
+    searching_again_ = true;
+    tasks_.spawn("swap later", start_again(nullptr, verdict.pause));
+}
+
+void stream::swap_is_over(time_point now) {
+    // Viewers count from the last frame; without one there was nothing to interrupt.
+    const auto gap = now - (last_frame_ == time_point{} ? *swap_began_ : last_frame_);
+    swap_began_.reset();
+    last_swap_->gap_ms = milliseconds(gap);
+    log_.info(
+        "processed video again after {:.0f} ms, from {} instead of {}",
+        *last_swap_->gap_ms,
+        last_swap_->to,
+        last_swap_->from
+    );
+    events_.swap_over(last_swap_->to, gap);
+}
+
+// Frames for viewers while there is no processed video.
+awaitable<void> stream::run_filler() {
+    auto self = shared_from_this();
+    asio::steady_timer timer(executor_);
+    while (splice_->counters().filling && !output_->target()->closed()) {
+        const auto latest = steady_clock::now() + filler_look;
+        const auto due = splice_->next_tick();
+        timer.expires_at(due ? std::min<time_point>(*due, latest) : latest);
+        co_await timer.async_wait(as_tuple);
+        if (due && *due <= steady_clock::now() && splice_->counters().filling)
+            splice_->tick(steady_clock::now());
+    }
+    filler_runs_ = false;
 }
 
 awaitable<void> stream::close_failed_job(std::shared_ptr<job> failed) {
@@ -372,9 +484,11 @@ awaitable<void> stream::close_failed_job(std::shared_ptr<job> failed) {
     co_await failed->close(job::ending::at_once);
 }
 
+// `refused` may be absent.
 awaitable<void> stream::start_again(std::shared_ptr<job> refused, duration pause) {
     auto self = shared_from_this();
-    co_await refused->close(job::ending::at_once);
+    if (refused)
+        co_await refused->close(job::ending::at_once);
     if (!over_) {
         retry_.expires_after(pause);
         co_await retry_.async_wait(as_tuple);
@@ -401,6 +515,7 @@ void stream::finish(job_end_cause cause, const std::string& reason, job::ending 
         // Before the channel's end: a newer publisher may push to the same address.
         if (push_)
             push_->stop();
+        splice_->end();
         close_channel(*output_);
     }
     const auto lived = steady_clock::now() - started_;
@@ -409,11 +524,13 @@ void stream::finish(job_end_cause cause, const std::string& reason, job::ending 
         seconds(lived),
         reason,
         in_.video_frames,
-        output_meter_.frames()
+        splice_->counters().frames
     );
-    events_.ended(end_cause_, reason, lived, in_.video_frames, output_meter_.frames());
+    events_.sample(snapshot(detail::list_entry));
+    events_.ended(end_cause_, reason, lived, in_.video_frames, splice_->counters().frames);
     if (!tasks_.spawn("wind up", wind_up(how))) {
         // The gateway is closing: nobody waits for the rest.
+        splice_->end();
         close_channel(*output_);
         gone_(*this);
     }
@@ -423,6 +540,7 @@ awaitable<void> stream::wind_up(job::ending how) {
     auto self = shared_from_this();
     if (job_)
         co_await job_->close(how);
+    splice_->end();
     close_channel(*output_);
     // Players read what is left in the channel; it lives as long as they do.
     if (push_)
@@ -500,8 +618,11 @@ stream_snapshot stream::snapshot(detail wanted) const {
     if (last_unit_ != time_point{})
         s.ingest.idle_s = seconds(now - last_unit_);
     s.orchestrator = job_ ? job_->status(now) : last_orchestrator_;
+    s.swaps = swaps_.count();
+    s.last_swap = last_swap_;
+    s.filling = splice_->counters().filling;
     s.output = out_;
-    s.output.frames = output_meter_.frames();
+    s.output.frames = splice_->counters().frames;
     s.output.fps = out_frames_.per_second(now);
     s.output.bits_per_second = out_bits_.per_second(now);
     if (last_output_ != time_point{})

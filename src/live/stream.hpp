@@ -12,10 +12,11 @@
 #include "live/error_log.hpp"
 #include "live/job.hpp"
 #include "live/meters.hpp"
+#include "live/spliced_output.hpp"
 #include "live/stream_events.hpp"
 #include "live/stream_params.hpp"
 #include "live/stream_status.hpp"
-#include "live/ts_meter.hpp"
+#include "live/swap_fsm.hpp"
 #include "media/segmenter.hpp"
 #include "media/timestamps.hpp"
 #include "media/ts_muxer.hpp"
@@ -33,8 +34,8 @@ namespace rivulet::live {
 // Who watches a channel through doors that share one subscription, or need none.
 struct viewer_report {
     std::uint64_t viewers = 0;
-    std::uint64_t subscriptions = 0; // of the channel's feed, made for all of them
-    boost::json::object details;     // by protocol
+    std::uint64_t subscriptions = 0;                  // of the channel's feed, made for all of them
+    boost::json::object details;                      // by protocol
     std::map<std::string, std::uint64_t> by_protocol; // the viewers above
 };
 
@@ -45,7 +46,8 @@ struct stream_services {
     const job_services& jobs;
     media::segmenter_options segments;
     egress::rtmp_push_options push;
-    event_hub* events = nullptr; // may be absent
+    stream_listeners listeners;
+    swap_filler filler = swap_filler::freeze;
     // Of those viewers that are no subscribers of a feed; may be empty.
     std::function<viewer_report(const std::string& channel, bool details)> viewers;
 };
@@ -96,7 +98,8 @@ class stream final : public ingest::unit_sink,
     stream_snapshot snapshot(detail wanted = detail::everything) const;
 
   private:
-    void job_connected(const std::string& orchestrator) override;
+    void job_connected(const orchestrator_name& orchestrator) override;
+    void job_segment_sent() override;
     void job_output(trickle::subscriber_item item) override;
     void job_event(const stream_event& event) override;
     void job_trouble(trouble kind, const std::string& text) override;
@@ -104,7 +107,11 @@ class stream final : public ingest::unit_sink,
 
     void start_job();
     void write_unit(const media::access_unit& unit, bool begins_segment, time_point now);
-    void append_output(bytes block, time_point now);
+    void output_came(std::uint64_t frames_before, std::uint64_t bytes, time_point now);
+    void swap(const job_end& end);
+    void swap_is_over(time_point now);
+    awaitable<void> run_filler();
+    void sample(time_point now);
     void report(const std::string& text);
     void become(stream_state state);
     void finish(job_end_cause cause, const std::string& reason, job::ending how);
@@ -134,14 +141,15 @@ class stream final : public ingest::unit_sink,
 
     // owned
     std::optional<trickle::channel_writer> source_, output_;
+    std::optional<spliced_output> splice_; // what goes into output_
     std::shared_ptr<job> job_;
     std::unique_ptr<egress::rtmp_push> push_;
     asio::steady_timer retry_; // until the next search for an orchestrator
     media::continuous_clock clock_;
     media::segmenter segmenter_;
     media::ts_muxer muxer_;
-    ts_meter output_meter_;
     stream_events events_;
+    swap_fsm swaps_;
 
     // state
     stream_state state_ = stream_state::waiting_for_media;
@@ -150,7 +158,8 @@ class stream final : public ingest::unit_sink,
     bool over_ = false;
     bool muxer_ready_ = false;
     bool job_failed_ = false;
-    bool searching_again_ = false; // nobody took the job yet; start_again() runs
+    bool searching_again_ = false; // nobody has the job; start_again() runs
+    bool filler_runs_ = false;
     duration retry_pause_;
     bool sound_refused_ = false; // video goes on without it
     std::optional<bytes> cached_params_;
@@ -160,6 +169,10 @@ class stream final : public ingest::unit_sink,
     output_status out_;
     std::optional<orchestrator_status> last_orchestrator_; // of a job that is gone
     std::optional<boost::json::object> last_runner_status_;
+    std::optional<swap_status> last_swap_;
+    std::optional<time_point> swap_began_; // until processed video is back
+    std::string avoid_;                    // who failed last
+    time_point last_frame_{};              // of processed video
     rate_meter in_frames_, in_bits_, out_frames_, out_bits_;
     latency_meter latency_;
     std::optional<std::int64_t> last_keyframe_dts_;

@@ -85,6 +85,26 @@ json::object orchestrator_json(const orchestrator_status& o) {
     out["events"] = o.events;
     out["last_event_s"] = maybe(o.last_event_s);
     out["updates_waiting"] = o.control_waiting;
+    out["standby"] = o.standby.empty() ? json::value(nullptr) : json::value(o.standby);
+    if (!o.payment.empty())
+        out["payment"] = o.payment;
+    return out;
+}
+
+json::object swaps_json(const stream_snapshot& s) {
+    json::object out;
+    out["count"] = s.swaps;
+    out["filling"] = s.filling;
+    if (const auto& last = s.last_swap)
+        out["last"] = {
+            {"cause", last->cause},
+            {"message", last->text},
+            {"from", last->from},
+            {"to", last->to.empty() ? json::value(nullptr) : json::value(last->to)},
+            {"at", last->at_ms},
+            {"gap_ms", maybe(last->gap_ms)}};
+    else
+        out["last"] = nullptr;
     return out;
 }
 
@@ -132,6 +152,11 @@ std::string summary(const stream_snapshot& s) {
         return s.ingest.video_frames == 0 ? "The publisher is connected but has sent no video yet."
                                           : "Video arrives, but no keyframe yet.";
     case stream_state::starting:
+        if (s.swaps > 0)
+            return fmt::format(
+                "The orchestrator was lost, looking for another one: {}. Viewers stay connected.",
+                s.state_detail
+            );
         return s.state_detail.empty()
                    ? "Looking for an orchestrator that takes the job."
                    : fmt::format(
@@ -186,6 +211,7 @@ json::object to_json(const stream_snapshot& s) {
     gateway["ingest"] = ingest_json(s.ingest);
     gateway["orchestrator"] =
         s.orchestrator ? json::value(orchestrator_json(*s.orchestrator)) : json::value(nullptr);
+    gateway["swaps"] = swaps_json(s);
     gateway["output"] = output_json(s.output);
     if (!s.whep_url.empty())
         gateway["whep_url"] = s.whep_url;

@@ -43,6 +43,8 @@ struct orchestrator_status {
     std::uint64_t events = 0;
     std::optional<double> last_event_s; // ago
     std::uint64_t control_waiting = 0;  // updates not delivered yet
+    std::string standby;                // who would be next; empty when nobody is known
+    boost::json::object payment;
 };
 
 struct output_status {
@@ -51,6 +53,13 @@ struct output_status {
     std::optional<double> latency_p50_ms, latency_p99_ms;
     std::optional<double> idle_s;         // since the last byte
     std::optional<double> first_output_s; // from the job's start to the first byte
+};
+
+// A change of the orchestrator while the stream goes on.
+struct swap_status {
+    std::string cause, text, from, to; // `to` is empty while nobody has taken over
+    std::int64_t at_ms = 0;            // when the old one was given up
+    std::optional<double> gap_ms;      // between processed frames; absent while it lasts
 };
 
 struct push_status {
@@ -67,6 +76,9 @@ struct stream_snapshot {
     std::uint64_t updates = 0;
     ingest_status ingest;
     std::optional<orchestrator_status> orchestrator;
+    std::uint64_t swaps = 0;
+    std::optional<swap_status> last_swap;
+    bool filling = false; // viewers see the filler now
     output_status output;
     std::uint64_t source_players = 0, output_players = 0;
     std::string whep_url;

@@ -1,14 +1,11 @@
 #include "live/event_merge.hpp"
-#include "live/watchdogs.hpp"
 
 #include <gtest/gtest.h>
 
 namespace rivulet::live {
 namespace {
 
-using namespace std::chrono_literals;
 const event_identity who{"sid", "0badcafe", "", "", "http://o:1"};
-const time_point start = time_point{} + 1h;
 
 std::string status(std::string_view params, std::string_view logs) {
     return R"({"event":{"type":"status","state":"ONLINE","inference_status":{"fps":24.5,"last_params":)" +
@@ -68,39 +65,6 @@ TEST(event_merge, survives_members_of_the_wrong_type) {
     EXPECT_TRUE(events.take(R"({"event":{"type":7}})", who));
     EXPECT_TRUE(events.take(R"({"event":3,"type":"status","inference_status":[]})", who));
     EXPECT_TRUE(events.status());
-}
-
-TEST(live_conformance, s37_more_than_thirty_seconds_without_an_event_is_silence) {
-    event_watchdog watch(start);
-    EXPECT_FALSE(watch.silent(start + 30s));
-    EXPECT_TRUE(watch.silent(start + 30s + 1ms));
-    watch.event_seen(start + 29s);
-    EXPECT_FALSE(watch.silent(start + 59s));
-}
-
-TEST(live_conformance, s36_no_output_with_recent_input_is_a_stall) {
-    output_watchdog watch(30s, start);
-    EXPECT_EQ(watch.next_check(), start + 30s);
-    EXPECT_FALSE(watch.stalled(start + 29s, start + 29s));
-    EXPECT_TRUE(watch.stalled(start + 30s, start + 16s));
-}
-
-TEST(live_conformance, s36_no_output_without_recent_input_is_not) {
-    output_watchdog watch(30s, start);
-    EXPECT_FALSE(watch.stalled(start + 30s, start + 15s));
-    EXPECT_EQ(watch.next_check(), start + 60s);
-    // Input came back just now: the orchestrator gets a whole new wait.
-    EXPECT_FALSE(watch.stalled(start + 31s, start + 31s));
-    EXPECT_TRUE(watch.stalled(start + 60s, start + 59s));
-    output_watchdog fresh(30s, start);
-    EXPECT_FALSE(fresh.stalled(start + 30s, time_point{}));
-}
-
-TEST(output_watchdog, output_of_any_size_starts_the_wait_again) {
-    output_watchdog watch(30s, start);
-    watch.output_seen(start + 20s);
-    EXPECT_FALSE(watch.stalled(start + 45s, start + 45s));
-    EXPECT_TRUE(watch.stalled(start + 50s, start + 49s));
 }
 
 } // namespace
