@@ -1,6 +1,7 @@
 #include "live/spliced_output.hpp"
 
 #include "live/newest_group.hpp"
+#include "live/still_request.hpp"
 #include "live/ts_tail.hpp"
 #include "media/timeline.hpp"
 #include "media/ts_demuxer.hpp"
@@ -27,6 +28,11 @@ constexpr std::size_t kinds_of_trouble = 16;
 constexpr std::int64_t clock_tolerance = 2 * media::clock_rate;
 // Shorter groups of the source share a segment.
 constexpr std::int64_t shortest_segment = media::clock_rate;
+// The still picture comes so often: new viewers wait no longer for one.
+constexpr duration still_interval = std::chrono::milliseconds(500);
+constexpr unsigned stills_per_segment = 4;
+constexpr duration still_poll = std::chrono::milliseconds(10); // while it is being made
+constexpr std::uint64_t still_bytes = 48u << 20;               // of segments to look through
 // Of readers that must know the tables before the first frame tells them: AAC-LC, 48 kHz, stereo.
 const std::vector<std::uint8_t> any_aac{0x11, 0x90};
 
@@ -41,6 +47,20 @@ bool is_keyframe(const access_unit& unit) {
 } // namespace
 
 struct spliced_output::impl {
+    struct freezing {
+        std::shared_ptr<still_request> request; // null once it was answered
+        media::still_picture picture;
+        unsigned shown = 0;
+        std::int64_t clock = 0; // the stream's, and when it was that
+        time_point at{};
+        time_point due{};
+
+        ~freezing() {
+            if (request)
+                request->abandon();
+        }
+    };
+
     impl(trickle::channel_writer& writer, swap_filler kind, logger lines)
         : out(writer), filler(kind), log(std::move(lines)) {}
 
@@ -69,6 +89,7 @@ struct spliced_output::impl {
     time_point now{};
     time_point last_written{};
     std::vector<std::int64_t> times;
+    std::optional<freezing> freeze;
     std::set<std::string> said;
     std::vector<std::string> troubles;
 
@@ -250,6 +271,7 @@ struct spliced_output::impl {
             }
             accepted = true;
             counters.filling = false;
+            freeze.reset();
             line.change_source(clock_of(unit));
             wants_segment = format_changed = true;
         }
@@ -295,12 +317,65 @@ struct spliced_output::impl {
         counters.filling = true;
         out.end_segment();
         wants_segment = true;
+        if (filler == swap_filler::freeze)
+            begin_freezing();
         if (filler == swap_filler::source) {
             line.change_source();
             format_changed = true;
             for (const auto& unit : source.units())
                 fill(unit);
         }
+    }
+
+    // The newest segments hold the last picture; whoever reads them shares their blocks.
+    std::vector<bytes> newest_output() const {
+        std::vector<bytes> blocks;
+        const auto newest = out.target()->open_read(trickle::seq_newest);
+        if (!newest)
+            return blocks;
+        if (const auto seq = (*newest)->seq(); seq > 0)
+            if (const auto before = out.target()->open_read(seq - 1);
+                before && (*before)->size() + (*newest)->size() <= still_bytes)
+                blocks = (*before)->blocks();
+        const auto& last = (*newest)->blocks();
+        blocks.insert(blocks.end(), last.begin(), last.end());
+        return blocks;
+    }
+
+    void begin_freezing() {
+        freeze.emplace();
+        freeze->clock = line.last().value_or(0);
+        freeze->at = last_written;
+        freeze->due = now;
+        freeze->request = still_request::make(newest_output());
+    }
+
+    void show_still() {
+        if (!freeze || now < freeze->due)
+            return;
+        if (freeze->request) {
+            auto answer = freeze->request->take();
+            if (!answer) {
+                freeze->due = now + still_poll;
+                return;
+            }
+            freeze->request.reset();
+            if (!*answer) {
+                log.info("no still picture to show meanwhile: {}", answer->error().detail);
+                freeze.reset();
+                return;
+            }
+            freeze->picture = std::move(**answer);
+            line.change_source();
+            format_changed = true;
+        }
+        auto unit = freeze->picture.keyframes[freeze->shown % 2];
+        if (freeze->shown++ % stills_per_segment == 0)
+            wants_segment = true;
+        unit.pts = unit.dts = freeze->clock + ticks(now - freeze->at);
+        if (write(std::move(unit), freeze->picture.format))
+            ++counters.filler_frames;
+        freeze->due = std::max(freeze->due + still_interval, now);
     }
 
     void fill(const access_unit& unit) {
@@ -368,15 +443,17 @@ void spliced_output::joined(time_point now) {
 }
 
 std::optional<time_point> spliced_output::next_tick() const {
-    return std::nullopt;
+    return impl_->freeze ? std::optional(impl_->freeze->due) : std::nullopt;
 }
 
 void spliced_output::tick(time_point now) {
     impl_->now = now;
+    impl_->show_still();
 }
 
 void spliced_output::end() {
     impl_->ended = true;
+    impl_->freeze.reset();
     impl_->counters.filling = false;
     impl_->out.end_segment();
 }

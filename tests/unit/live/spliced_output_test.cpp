@@ -1,4 +1,4 @@
-#include "splice_rig.hpp"
+#include "support/splice_rig.hpp"
 #include "support/ts_decode.hpp"
 
 #include <gtest/gtest.h>
@@ -21,7 +21,7 @@ struct seen_times {
 
 seen_times times_in(const std::vector<bytes>& blocks) {
     seen_times seen;
-    for (const auto& unit : units_in(blocks)) {
+    for (const auto& unit : test::units_in(blocks)) {
         if (unit.kind == track_kind::audio) {
             seen.audio.push_back(unit.pts);
             continue;
@@ -46,11 +46,11 @@ test::clip clip_at(std::int64_t start, int seconds = 3, int width = 160) {
 }
 
 TEST(spliced_output, passes_bytes_uncopied_until_the_first_change) {
-    splice_rig rig(swap_filler::none);
+    test::splice_rig rig(swap_filler::none);
     const auto clip = clip_at(900'000);
     rig.joined();
-    rig.clip(clip);
-    const auto given = blocks_of(clip), got = rig.written();
+    rig.play(clip);
+    const auto given = test::blocks_of(clip), got = rig.written();
     ASSERT_EQ(got.size(), given.size());
     for (std::size_t i = 0; i < got.size(); ++i)
         EXPECT_EQ(got[i].data(), given[i].data()); // the same memory
@@ -64,7 +64,7 @@ TEST(spliced_output, passes_bytes_uncopied_until_the_first_change) {
 }
 
 TEST(live_conformance, s24_video_times_go_on_rising_over_a_change_of_the_orchestrator) {
-    splice_rig rig(swap_filler::none);
+    test::splice_rig rig(swap_filler::none);
     const auto clip = clip_at(0);
     rig.joined();
     rig.segment(clip.segments[0]);
@@ -73,7 +73,7 @@ TEST(live_conformance, s24_video_times_go_on_rising_over_a_change_of_the_orchest
     EXPECT_TRUE(rig.output.counters().filling);
     rig.pass(600ms);
     rig.joined();
-    rig.clip(clip, 1); // the next one gets the current segment from its first byte
+    rig.play(clip, 1); // the next one gets the current segment from its first byte
     EXPECT_FALSE(rig.output.counters().filling);
     EXPECT_GT(rig.output.counters().repeated_frames, 10u);
     EXPECT_EQ(rig.output.shift(), 0);
@@ -95,29 +95,29 @@ TEST(live_conformance, s24_video_times_go_on_rising_over_a_change_of_the_orchest
 }
 
 TEST(spliced_output, leaves_out_what_comes_from_the_lost_one) {
-    splice_rig rig(swap_filler::none);
+    test::splice_rig rig(swap_filler::none);
     const auto clip = clip_at(0);
-    rig.clip(clip, 0, 1);
+    rig.play(clip, 0, 1);
     rig.lost();
     const auto before = rig.written().size();
-    rig.clip(clip, 1);
+    rig.play(clip, 1);
     EXPECT_EQ(rig.written().size(), before);
 }
 
 TEST(spliced_output, an_orchestrator_that_never_sent_anything_changes_nothing) {
-    splice_rig rig(swap_filler::source);
+    test::splice_rig rig(swap_filler::source);
     rig.joined();
     rig.lost();
     EXPECT_FALSE(rig.output.counters().filling);
     rig.joined();
     const auto clip = clip_at(0, 1);
-    rig.clip(clip);
+    rig.play(clip);
     EXPECT_FALSE(rig.output.counters().spliced);
     EXPECT_EQ(rig.written()[0].data(), clip.segments[0].blocks[0].data());
 }
 
 TEST(spliced_output, a_cut_picture_is_not_shown_and_costs_no_other) {
-    splice_rig rig(swap_filler::none);
+    test::splice_rig rig(swap_filler::none);
     const auto clip = clip_at(0, 3, 640);
     ASSERT_GT(clip.segments[1].blocks[0].size(), 188u * 4);
     rig.segment(clip.segments[0]);
@@ -129,7 +129,7 @@ TEST(spliced_output, a_cut_picture_is_not_shown_and_costs_no_other) {
     rig.output.take(std::move(item), rig.now);
     rig.lost();
     rig.joined();
-    rig.clip(clip, 1);
+    rig.play(clip, 1);
     const auto whole = rig.written_bytes();
     EXPECT_EQ(whole.size() % 188, 0u);
     for (std::size_t at = 0; at < whole.size(); at += 188)
@@ -140,12 +140,12 @@ TEST(spliced_output, a_cut_picture_is_not_shown_and_costs_no_other) {
 }
 
 TEST(spliced_output, counters_go_on_over_the_change) {
-    splice_rig rig(swap_filler::none);
+    test::splice_rig rig(swap_filler::none);
     const auto clip = clip_at(0);
-    rig.clip(clip, 0, 1);
+    rig.play(clip, 0, 1);
     rig.lost();
     rig.joined();
-    rig.clip(clip, 1);
+    rig.play(clip, 1);
     media::ts_demuxer demuxer({});
     for (const auto& block : rig.written())
         demuxer.push(block.view());
@@ -154,8 +154,8 @@ TEST(spliced_output, counters_go_on_over_the_change) {
 }
 
 TEST(spliced_output, another_size_and_no_sound_are_carried) {
-    splice_rig rig(swap_filler::none);
-    rig.clip(clip_at(0, 1));
+    test::splice_rig rig(swap_filler::none);
+    rig.play(clip_at(0, 1));
     rig.lost();
     rig.joined();
     test::clip_options other;
@@ -164,23 +164,23 @@ TEST(spliced_output, another_size_and_no_sound_are_carried) {
     other.width = 320;
     other.height = 192;
     other.audio = false;
-    rig.clip(test::make_clip(other));
+    rig.play(test::make_clip(other));
     const auto pictures = test::look_at(rig.written_bytes()).pictures;
     ASSERT_EQ(pictures.size(), 60u);
     EXPECT_EQ(pictures[29].width, 160);
     EXPECT_EQ(pictures[30].width, 320);
     media::stream_format format;
-    units_in(rig.written(), &format);
+    test::units_in(rig.written(), &format);
     EXPECT_FALSE(format.audio);
 }
 
 TEST(spliced_output, a_runner_with_a_clock_of_its_own_goes_on_where_the_last_one_ended) {
-    splice_rig rig(swap_filler::none);
-    rig.clip(clip_at(90 * second, 1));
+    test::splice_rig rig(swap_filler::none);
+    rig.play(clip_at(90 * second, 1));
     rig.lost();
     rig.pass(500ms);
     rig.joined();
-    rig.clip(clip_at(0, 1));
+    rig.play(clip_at(0, 1));
     const auto seen = times_in(rig.written());
     expect_rising(seen.video);
     ASSERT_EQ(seen.video.size(), 60u);
@@ -189,16 +189,16 @@ TEST(spliced_output, a_runner_with_a_clock_of_its_own_goes_on_where_the_last_one
 }
 
 TEST(spliced_output, the_source_tells_a_runner_that_counts_from_zero) {
-    splice_rig rig(swap_filler::none);
+    test::splice_rig rig(swap_filler::none);
     const auto clip = clip_at(0, 8);
-    const auto source = units_in(blocks_of(clip));
+    const auto source = test::units_in(test::blocks_of(clip));
     for (const auto& unit : source)
         rig.output.source_unit(unit, rig.now);
-    rig.clip(clip);
+    rig.play(clip);
     rig.lost();
     rig.joined();
     // 8 s behind our clock would be squeezed, were it ours.
-    rig.clip(clip_at(0, 1));
+    rig.play(clip_at(0, 1));
     const auto seen = times_in(rig.written());
     expect_rising(seen.video);
     ASSERT_EQ(seen.video.size(), 270u);
@@ -207,12 +207,12 @@ TEST(spliced_output, the_source_tells_a_runner_that_counts_from_zero) {
 
 TEST(spliced_output, a_clock_that_the_runner_restarts_midway_does_not_turn_back) {
     for (const bool between_packets : {true, false}) {
-        splice_rig rig(swap_filler::none);
-        rig.clip(clip_at(60 * second, 2));
+        test::splice_rig rig(swap_filler::none);
+        rig.play(clip_at(60 * second, 2));
         EXPECT_FALSE(rig.output.counters().spliced);
         const auto again = clip_at(0, 2);
         if (between_packets) {
-            rig.clip(again);
+            rig.play(again);
         } else {
             // Blocks of odd sizes: the packet that tells is cut in two.
             for (const auto& segment : again.segments) {
@@ -240,10 +240,10 @@ TEST(spliced_output, a_clock_that_the_runner_restarts_midway_does_not_turn_back)
 }
 
 TEST(spliced_output, the_source_fills_in_and_hands_over) {
-    splice_rig rig(swap_filler::source);
+    test::splice_rig rig(swap_filler::source);
     const auto clip = clip_at(0, 4);
     media::stream_format format;
-    const auto source = units_in(blocks_of(clip), &format);
+    const auto source = test::units_in(test::blocks_of(clip), &format);
     rig.output.source_format(format);
     std::size_t given = 0;
     const auto source_until = [&](std::int64_t time) {
@@ -254,7 +254,7 @@ TEST(spliced_output, the_source_fills_in_and_hands_over) {
     };
     rig.joined();
     source_until(second * 3 / 2);
-    rig.clip(clip, 0, 1); // processed video is half a second behind
+    rig.play(clip, 0, 1); // processed video is half a second behind
     EXPECT_EQ(rig.output.counters().filler_frames, 0u);
     rig.lost();
     // At once, from the newest keyframe on.
@@ -266,7 +266,7 @@ TEST(spliced_output, the_source_fills_in_and_hands_over) {
     rig.joined();
     source_until(second * 3);
     EXPECT_TRUE(rig.output.counters().filling);
-    rig.clip(clip, 2);
+    rig.play(clip, 2);
     EXPECT_FALSE(rig.output.counters().filling);
     const auto filled = rig.output.counters().filler_frames;
     source_until(second * 4);
@@ -284,12 +284,12 @@ TEST(spliced_output, the_source_fills_in_and_hands_over) {
 }
 
 TEST(spliced_output, a_second_loss_before_any_picture_keeps_the_filler_going) {
-    splice_rig rig(swap_filler::source);
+    test::splice_rig rig(swap_filler::source);
     const auto clip = clip_at(0, 3);
     media::stream_format format;
-    const auto source = units_in(blocks_of(clip), &format);
+    const auto source = test::units_in(test::blocks_of(clip), &format);
     rig.output.source_format(format);
-    rig.clip(clip, 0, 1);
+    rig.play(clip, 0, 1);
     rig.lost();
     for (std::size_t i = 0; i < source.size(); ++i) {
         if (i == source.size() / 3)
@@ -305,12 +305,12 @@ TEST(spliced_output, a_second_loss_before_any_picture_keeps_the_filler_going) {
 }
 
 TEST(spliced_output, a_planned_change_needs_no_loss) {
-    splice_rig rig(swap_filler::none);
+    test::splice_rig rig(swap_filler::none);
     const auto clip = clip_at(0);
     rig.joined();
-    rig.clip(clip, 0, 2);
+    rig.play(clip, 0, 2);
     rig.joined();
-    rig.clip(clip, 1);
+    rig.play(clip, 1);
     const auto seen = times_in(rig.written());
     expect_rising(seen.video);
     EXPECT_EQ(seen.video.size(), 120u);
@@ -321,7 +321,7 @@ TEST(spliced_output, garbage_is_survived) {
     unsigned state = 7;
     for (auto& octet : noise)
         octet = std::uint8_t((state = state * 1'103'515'245 + 12'345) >> 16);
-    splice_rig rig(swap_filler::source);
+    test::splice_rig rig(swap_filler::source);
     for (int round = 0; round < 3; ++round) {
         rig.joined();
         trickle::subscriber_item item;
@@ -331,10 +331,10 @@ TEST(spliced_output, garbage_is_survived) {
         rig.lost();
     }
     rig.joined();
-    rig.clip(clip_at(0, 1));
+    rig.play(clip_at(0, 1));
     EXPECT_EQ(rig.output.counters().frames, 30u);
     rig.output.end();
-    rig.clip(clip_at(0, 1));
+    rig.play(clip_at(0, 1));
     EXPECT_EQ(rig.output.counters().frames, 30u);
 }
 
