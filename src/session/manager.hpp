@@ -11,7 +11,9 @@
 #include "observe/metrics.hpp"
 #include "session/discovery.hpp"
 #include "session/fault.hpp"
+#include "session/manager_options.hpp"
 #include "session/price_caps.hpp"
+#include "session/retry_fsm.hpp"
 
 #include <boost/json/object.hpp>
 
@@ -21,20 +23,6 @@
 #include <vector>
 
 namespace rivulet::session {
-
-struct manager_options {
-    duration live_refresh = std::chrono::minutes(6);
-    duration batch_refresh = std::chrono::minutes(10);
-    duration suspension_first = std::chrono::seconds(10); // doubled for each fault in a row …
-    duration suspension_last = std::chrono::minutes(30);  // … up to this
-    double exploration = 0.05;   // share of choices that go to the least known orchestrator
-    double latency_weight = 0.3; // of the newest measurement in the decaying average
-    std::size_t pools = 256;
-    std::size_t wanted = 50;                 // orchestrators of one gathering
-    bool ignore_max_price_if_needed = false; // -ignoreMaxPriceIfNeeded
-
-    manager_options() {}
-};
 
 // What a request needs.
 struct job_need {
@@ -54,6 +42,7 @@ struct job_need {
 // Thread: any one at a time. Outlives the manager safely.
 class attempt {
   public:
+    attempt() noexcept; // nobody: only to be assigned to
     attempt(attempt&&) noexcept;
     attempt& operator=(attempt&&) noexcept;
     ~attempt();
@@ -74,22 +63,15 @@ class attempt {
     explicit attempt(std::unique_ptr<state> s);
 
   private:
+    friend class manager;
+    friend class selection;
     std::unique_ptr<state> state_;
-};
-
-// One line of what was tried, for the client.
-struct tried {
-    std::string orchestrator;
-    fault why;
 };
 
 // All tries of one request, within one budget.
 // Thread: one at a time, on the executor whose coroutine calls it.
 class selection {
   public:
-    static constexpr int max_tries = 20;
-    static constexpr int tries_with_expired_tickets = 3;
-
     selection(selection&&) noexcept;
     selection& operator=(selection&&) noexcept;
     ~selection();
