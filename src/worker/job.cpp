@@ -77,7 +77,7 @@ error_code job::begin(const make_runner& make, on_ended ended) {
     on_ended_ = std::move(ended);
 
     auto self = shared_from_this();
-    publish(trace_event("runner_receive_stream_request", unix_now()), stream_trace);
+    publish_trace("runner_receive_stream_request");
     runner_ = make(self);
     runner_->set_params(options_.params);
     tasks_.spawn("input", read_input(self));
@@ -98,7 +98,7 @@ awaitable<void> job::read_input([[maybe_unused]] std::shared_ptr<job> self) {
         }
         last_input_ = steady_clock::now();
         if (!std::exchange(got_input_, true))
-            publish(trace_event("runner_receive_first_ingest_segment", unix_now()), stream_trace);
+            publish_trace("runner_receive_first_ingest_segment");
         if (chunk->skipped)
             failed("part of the input was lost");
         runner_->input(*chunk, last_input_);
@@ -153,7 +153,8 @@ awaitable<void> job::report([[maybe_unused]] std::shared_ptr<job> self) {
         if (changed || now - last_status_ >= options_.status_interval)
             publish_status();
         update_summary();
-        if (now - last_input_ > options_.input_timeout) {
+        if (now - last_input_ >
+            (got_input_ ? options_.input_timeout : options_.first_input_timeout)) {
             end("no input for too long");
             co_return;
         }
@@ -167,12 +168,21 @@ void job::begin_segment() {
 }
 
 void job::append(bytes block) {
-    if (!std::exchange(sent_output_, true)) {
-        publish(trace_event("runner_send_first_processed_segment", unix_now()), stream_trace);
-        if (status_.sample(runner_->counters(), unix_now()))
-            publish_status();
-    }
+    output_begins();
     check_output(output_->append(std::move(block)));
+}
+
+void job::output_begins() {
+    if (std::exchange(sent_output_, true))
+        return;
+    publish_trace("runner_send_first_processed_segment");
+    if (status_.sample(runner_->counters(), unix_now()))
+        publish_status();
+}
+
+void job::relay_event(bytes event) {
+    if (events_)
+        events_->write_segment(std::move(event));
 }
 
 void job::end_segment() {
@@ -218,9 +228,15 @@ void job::publish(boost::json::object event, std::string_view queue_type) {
     events_->write_segment(bytes::copy_of(text)); // fails only once the channel is closed
 }
 
+void job::publish_trace(std::string_view type) {
+    if (options_.reports)
+        publish(trace_event(type, unix_now()), stream_trace);
+}
+
 void job::publish_status() {
     last_status_ = steady_clock::now();
-    publish(status_.event(unix_now()), ai_stream_events);
+    if (options_.reports)
+        publish(status_.event(unix_now()), ai_stream_events);
     update_summary();
 }
 

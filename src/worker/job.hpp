@@ -30,6 +30,8 @@ struct job_options {
     boost::json::object params;
     duration status_interval = std::chrono::seconds(10);
     duration input_timeout = std::chrono::seconds(60);
+    duration first_input_timeout = std::chrono::seconds(60);
+    bool reports = true; // status and trace events; false for a runner that sends its own
     duration flush_limit = std::chrono::seconds(10); // for the runner to end
 };
 
@@ -67,6 +69,8 @@ class job final : public runner_host, public std::enable_shared_from_this<job> {
     void begin_segment() override;
     void append(bytes block) override;
     void end_segment() override;
+    void output_begins() override;
+    void relay_event(bytes event) override;
     void params_applied(boost::json::object params) override;
     void failed(std::string message) override;
     void ended(std::string cause) override;
@@ -80,6 +84,7 @@ class job final : public runner_host, public std::enable_shared_from_this<job> {
 
     void take_control(const std::string& text);
     void publish(boost::json::object event, std::string_view queue_type);
+    void publish_trace(std::string_view type);
     void publish_status();
     void update_summary();
     void check_output(error_code failed);

@@ -1,10 +1,13 @@
 #include "worker/orchestrator.hpp"
 
 #include "base/ids.hpp"
+#include "worker/batch_forward.hpp"
+#include "worker/bridge_runner.hpp"
 #include "worker/capacity_ledger.hpp"
 #include "worker/job.hpp"
 #include "worker/job_request.hpp"
 #include "worker/passthrough_runner.hpp"
+#include "worker/runner_pool.hpp"
 #include "worker/transcode_runner.hpp"
 
 #include <boost/asio/detached.hpp>
@@ -25,6 +28,7 @@ constexpr std::string_view passthrough = "passthrough";
 constexpr std::string_view noop = "noop";
 constexpr std::string_view avfilter = "avfilter";
 
+constexpr duration bridge_first_input = std::chrono::seconds(20);
 constexpr duration thread_limit = std::chrono::seconds(3); // for threads inside a picture
 
 constexpr session::capability_id no_capability = -1;
@@ -33,14 +37,13 @@ job_weight weight_of(std::string_view model) {
     return model == passthrough ? job_weight::passthrough : job_weight::transcoding;
 }
 
-// Plain text with a line end, as the network's orchestrators answer failures; gateways classify
-// them by their words.
-http::response plain(http::status status, std::string text) {
-    http::response made;
-    made.status = status;
-    made.content_type = "text/plain; charset=utf-8";
-    made.body = std::move(text) + "\n";
-    return made;
+http::response refusal(const failure& why) {
+    auto status = http::status::internal_server_error;
+    if (why.code == errc::no_capacity)
+        status = http::status::service_unavailable;
+    else if (why.code == errc::invalid_argument)
+        status = http::status::bad_request;
+    return plain_failure(status, why.detail);
 }
 
 } // namespace
@@ -59,8 +62,17 @@ struct orchestrator::impl : std::enable_shared_from_this<orchestrator::impl> {
                                 : std::max<std::size_t>(1, std::thread::hardware_concurrency()),
                options.passthrough_jobs}
           ) {
-        if (options.models.empty())
+        if (options.models.empty() && options.runners.empty())
             options.models = model_names();
+        if (options.runners.empty())
+            return;
+        auto made = runner_pool::make(
+            threads, options.runners, options.runner_models, options.runner_token, log
+        );
+        if (made)
+            pool = std::move(*made);
+        else
+            fault = made.error();
     }
 
     // given
@@ -70,6 +82,10 @@ struct orchestrator::impl : std::enable_shared_from_this<orchestrator::impl> {
     logger log;
 
     const std::shared_ptr<const token_mint> tokens = std::make_shared<token_mint>();
+
+    std::unique_ptr<runner_pool> pool; // null without external runners
+    std::optional<failure> fault;
+    std::string channel_base; // for external runners; set before any job
 
     // state
     capacity_ledger ledger;
@@ -104,17 +120,25 @@ struct orchestrator::impl : std::enable_shared_from_this<orchestrator::impl> {
         );
     }
 
+    struct begun_job {
+        std::shared_ptr<job> made;
+        error_code failed;
+
+        begun_job(std::shared_ptr<job> j, error_code f) : made(std::move(j)), failed(f) {}
+    };
+
+    using make_any = std::function<std::unique_ptr<runner>(std::weak_ptr<runner_host>, logger)>;
+
     // On the job's home shard.
-    awaitable<error_code>
-    start_job(job_request asked, std::string id, capacity_ledger::lease place) {
-        asio::any_io_executor home = co_await asio::this_coro::executor;
-        job_options settings;
+    begun_job begin_job(
+        const asio::any_io_executor& home,
+        const std::string& id,
+        job_options settings,
+        capacity_ledger::lease place,
+        const make_any& make_with
+    ) {
         settings.id = id;
         settings.label = random_hex(4);
-        settings.model = asked.model;
-        settings.stream_id = std::move(asked.stream_id);
-        settings.request_id = std::move(asked.request_id);
-        settings.params = std::move(asked.params);
         settings.status_interval = options.status_interval;
         settings.input_timeout = options.input_timeout;
         const auto job_log = log.with("job " + settings.label);
@@ -123,11 +147,11 @@ struct orchestrator::impl : std::enable_shared_from_this<orchestrator::impl> {
         {
             const std::lock_guard lock(guard);
             if (stopping)
-                co_return make_error_code(errc::closed);
+                return {nullptr, make_error_code(errc::closed)};
             running.emplace(id, made);
         }
-        job::make_runner make = [&](std::weak_ptr<runner_host> host) {
-            return make_runner(asked.model, home, std::move(host), job_log);
+        const job::make_runner make = [&](std::weak_ptr<runner_host> host) {
+            return make_with(std::move(host), job_log);
         };
         job::on_ended told = [self = shared_from_this(), home](const std::shared_ptr<job>& which) {
             // In a later turn: the job is still inside its own coroutine.
@@ -141,7 +165,59 @@ struct orchestrator::impl : std::enable_shared_from_this<orchestrator::impl> {
             running.erase(id);
             ended.notify_all();
         }
-        co_return failed;
+        return {std::move(made), failed};
+    }
+
+    static job_options settings_of(job_request asked) {
+        job_options settings;
+        settings.model = std::move(asked.model);
+        settings.stream_id = std::move(asked.stream_id);
+        settings.request_id = std::move(asked.request_id);
+        settings.params = std::move(asked.params);
+        return settings;
+    }
+
+    awaitable<error_code>
+    start_job(job_request asked, std::string id, capacity_ledger::lease place) {
+        const asio::any_io_executor home = co_await asio::this_coro::executor;
+        const make_any make = [this, home, model = asked.model](
+                                  std::weak_ptr<runner_host> host, const logger& job_log
+                              ) { return make_runner(model, home, std::move(host), job_log); };
+        const auto begun =
+            begin_job(home, id, settings_of(std::move(asked)), std::move(place), make);
+        co_return begun.failed;
+    }
+
+    awaitable<outcome<void>> start_bridge(job_request asked, std::string id, runner_lease lease) {
+        const asio::any_io_executor home = co_await asio::this_coro::executor;
+        const auto facts = lease->known();
+        bridge_options bridge;
+        bridge.job = id;
+        bridge.channel_base = channel_base;
+        bridge.model = asked.model;
+        bridge.stream_id = asked.stream_id;
+        bridge.request_id = asked.request_id;
+        auto settings = settings_of(std::move(asked));
+        // ai-runner reports by itself; a gateway that has left meanwhile sends nothing at all.
+        settings.reports = !facts || facts->kind == runner_kind::stream;
+        settings.first_input_timeout = bridge_first_input;
+        std::shared_ptr<bridge_runner::state> state;
+        const make_any make = [&](std::weak_ptr<runner_host> host, const logger& job_log) {
+            auto made = std::make_unique<bridge_runner>(
+                home, std::move(host), channels, std::move(lease), bridge, job_log
+            );
+            state = made->shared();
+            return made;
+        };
+        auto begun = begin_job(home, id, std::move(settings), {}, make);
+        if (begun.failed)
+            co_return failure(
+                errc::no_capacity, "insufficient capacity: " + begun.failed.message()
+            );
+        auto started = co_await bridge_runner::start(state);
+        if (!started)
+            begun.made->end_within(started.error().detail, duration::zero());
+        co_return started;
     }
 
     void forget(asio::any_io_executor home, std::shared_ptr<job> which) {
@@ -172,46 +248,75 @@ struct orchestrator::impl : std::enable_shared_from_this<orchestrator::impl> {
         }
     }
 
+    // Nothing when the request may go on.
+    std::optional<http::response> refuse_token(const http::request& request) const {
+        if (!options.check_tokens)
+            return std::nullopt;
+        const auto fault = tokens->header_fault(request["Livepeer-Segment"], std::time(nullptr));
+        if (fault.empty())
+            return std::nullopt;
+        return plain_failure(http::status::forbidden, std::string(fault));
+    }
+
+    awaitable<http::response>
+    accept_batch(session::capability_id capability, const http::request& request) {
+        if (auto refused = refuse_token(request))
+            co_return std::move(*refused);
+        co_return co_await forward_batch(*pool, capability, request);
+    }
+
     awaitable<http::response> accept(const http::request& request) {
         auto asked = parse_job_request(request);
         if (!asked)
-            co_return plain(http::status::bad_request, asked.error().detail);
-        if (!offers(asked->model)) {
+            co_return plain_failure(http::status::bad_request, asked.error().detail);
+        const bool bridged =
+            pool && pool->knows(session::capability::live_video_to_video, asked->model);
+        if (!bridged && !offers(asked->model)) {
             log.info("no model \"{}\" for stream {}", asked->model, asked->stream_id);
-            co_return plain(
+            co_return plain_failure(
                 http::status::service_unavailable,
                 "insufficient capacity: no model \"" + asked->model + "\" here"
             );
         }
-        auto place = ledger.take(weight_of(asked->model));
-        if (!place) {
+        runner_lease lease;
+        result<capacity_ledger::lease> place = capacity_ledger::lease{};
+        if (bridged)
+            lease = pool->take(session::capability::live_video_to_video, asked->model);
+        else
+            place = ledger.take(weight_of(asked->model));
+        if (!place || (bridged && !lease)) {
             log.info("no capacity left for stream {}", asked->stream_id);
-            co_return plain(http::status::service_unavailable, "insufficient capacity");
+            co_return plain_failure(http::status::service_unavailable, "insufficient capacity");
         }
-        if (options.check_tokens) {
-            const auto fault =
-                tokens->header_fault(request["Livepeer-Segment"], std::time(nullptr));
-            if (!fault.empty()) {
-                log.info("{} of stream {}", fault, asked->stream_id);
-                co_return plain(http::status::forbidden, std::string(fault));
-            }
+        if (auto refused = refuse_token(request)) {
+            log.info("no good token of stream {}", asked->stream_id);
+            co_return std::move(*refused);
         }
         // The channels have no other protection than a name that nobody can guess.
         const auto id = random_hex(16);
+        const auto reply = [&] {
+            return http::json_response(
+                job_reply(url_base(request, options.public_url), options.trickle_path, id)
+            );
+        };
+        if (bridged) {
+            auto starting = start_bridge(std::move(*asked), id, std::move(lease));
+            const auto started =
+                co_await asio::co_spawn(threads.of(id), std::move(starting), asio::use_awaitable);
+            co_return started ? reply() : refusal(started.error());
+        }
         auto starting = start_job(std::move(*asked), id, std::move(*place));
         const auto failed =
             co_await asio::co_spawn(threads.of(id), std::move(starting), asio::use_awaitable);
         if (failed == errc::too_many || failed == errc::closed || failed == errc::no_capacity)
-            co_return plain(
+            co_return plain_failure(
                 http::status::service_unavailable, "insufficient capacity: " + failed.message()
             );
         if (failed)
-            co_return plain(
+            co_return plain_failure(
                 http::status::internal_server_error, "the job did not start: " + failed.message()
             );
-        co_return http::json_response(
-            job_reply(url_base(request, options.public_url), options.trickle_path, id)
-        );
+        co_return reply();
     }
 
     // Without a capability: what has no price of its own costs.
@@ -231,6 +336,12 @@ struct orchestrator::impl : std::enable_shared_from_this<orchestrator::impl> {
         made.version = options.version;
         made.nodes = options.nodes;
         made.base_price = price_of(no_capability, {});
+        if (pool) {
+            made.models = pool->offers();
+            made.hardware = pool->hardware();
+            for (auto& each : made.models)
+                each.price = price_of(each.capability, each.model);
+        }
         for (const auto& model : options.models) {
             const auto weight = weight_of(model);
             const auto in_use = ledger.in_use(weight);
@@ -281,6 +392,16 @@ struct orchestrator::impl : std::enable_shared_from_this<orchestrator::impl> {
             "/live-video-to-video",
             [self](const http::request& request) { return self->accept(request); }
         );
+        for (const auto capability : batch_capabilities())
+            if (pool)
+                server.route(
+                    http::verb::post,
+                    "/" + session::pipeline_of(capability),
+                    batch_body_limit,
+                    [self, capability](const http::request& request) {
+                        return self->accept_batch(capability, request);
+                    }
+                );
         const auto page = [&](const char* path, boost::json::object (impl::*content)() const) {
             server.route(
                 http::verb::get,
@@ -302,6 +423,8 @@ struct orchestrator::impl : std::enable_shared_from_this<orchestrator::impl> {
 
     void stop(duration limit) {
         ledger.close();
+        if (pool)
+            pool->stop();
         std::unique_lock lock(guard);
         stopping = true;
         for (const auto& [id, each] : running)
@@ -343,6 +466,20 @@ orchestrator::~orchestrator() {
 
 void orchestrator::stop(duration limit) {
     impl_->stop(limit);
+}
+
+const std::optional<failure>& orchestrator::fault() const {
+    return impl_->fault;
+}
+
+void orchestrator::begin(const std::string& own_url) {
+    if (!impl_->pool)
+        return;
+    auto base = impl_->options.runner_callback.empty() ? own_url : impl_->options.runner_callback;
+    while (base.ends_with('/'))
+        base.pop_back();
+    impl_->channel_base = base + impl_->options.trickle_path;
+    impl_->pool->begin();
 }
 
 node_offer orchestrator::offer() const {

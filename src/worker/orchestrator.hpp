@@ -15,6 +15,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,7 +24,13 @@ namespace rivulet::worker {
 struct orchestrator_options {
     std::size_t capacity = 0;             // transcoding jobs at once; 0 means one per core
     std::size_t passthrough_jobs = 4'000; // these only move references, see capacity_ledger
-    std::vector<std::string> models;      // those offered; empty means all of model_names()
+    // Built-in ones that are offered; empty means all of model_names(), or none with `runners`.
+    std::vector<std::string> models;
+    // External runners to stand in front of: ai-runner, pytrickle, ComfyStream.
+    std::vector<std::string> runners;       // "http://127.0.0.1:8000"
+    std::vector<std::string> runner_models; // names for gateways; empty: what each one says
+    std::string runner_token;               // bearer
+    std::string runner_callback;            // how runners reach this node, if not by its own URL
     // What the URLs of a reply start with ("http://10.0.0.7:8936"). Empty: the request's Host
     // header, and a bare path when there is none.
     std::string public_url;
@@ -55,6 +62,12 @@ class orchestrator {
     ~orchestrator();
     orchestrator(const orchestrator&) = delete;
     orchestrator& operator=(const orchestrator&) = delete;
+
+    // Fails with invalid_argument when an option can't be used; the node must not start then.
+    const std::optional<failure>& fault() const;
+    // Jobs for external runners are taken from now on; `own_url` is how they reach this node if the
+    // options do not say otherwise.
+    void begin(const std::string& own_url);
 
     // Refuses new jobs and ends the running ones (their channels close). Blocks for at most about
     // `limit` and five seconds; a thread that is inside a picture even then is left behind.

@@ -21,6 +21,10 @@ class runner_host {
     virtual void begin_segment() = 0;
     virtual void append(bytes block) = 0;
     virtual void end_segment() = 0;
+    // For a runner whose output and events do not pass through here: the first output is there; a
+    // whole event of its own, with its wrapper.
+    virtual void output_begins() = 0;
+    virtual void relay_event(bytes event) = 0;
     // Parameters are in force.
     virtual void params_applied(boost::json::object params) = 0;
     // Something failed; the runner goes on as it was.

@@ -36,9 +36,9 @@ service::service(shards& shards, service_options options, logger log)
     orchestrator_ =
         std::make_unique<orchestrator>(shards_, *http_, *channels_, options_.orchestrator, log_);
     const auto describe = [this](std::string_view authority) {
-        auto offer = orchestrator_->offer();
-        offer.url = url_for(authority);
-        return offer;
+        auto made = orchestrator_->offer();
+        made.url = url_for(authority);
+        return made;
     };
     rpc_ = std::make_unique<rpc_server>(describe, orchestrator_->tokens(), log_);
     http_->on_http2([this](int socket) {
@@ -70,6 +70,8 @@ outcome<http::tls_context> service::tls(const std::string& host) {
 outcome<std::uint16_t> service::start() {
     if (price_fault_)
         return *price_fault_;
+    if (orchestrator_->fault())
+        return *orchestrator_->fault();
     const auto listen_host = options_.service_addr.substr(0, options_.service_addr.rfind(':'));
     any_address_ = listen_host.empty() || listen_host == "0.0.0.0" || listen_host == "[::]";
     const auto host = any_address_ ? std::string("127.0.0.1") : listen_host;
@@ -81,6 +83,7 @@ outcome<std::uint16_t> service::start() {
     if (!port)
         return port;
     url_ = fmt::format("{}://{}:{}", secure ? "https" : "http", host, *port);
+    orchestrator_->begin(url_);
     ready_ = true;
     log_.info(
         "orchestrator listens on {}, port {}{}", options_.service_addr, *port, secure ? ", TLS" : ""
@@ -113,6 +116,12 @@ void service::stop(duration drain) {
 
 std::size_t service::jobs() const {
     return orchestrator_->jobs();
+}
+
+node_offer service::offer() const {
+    auto made = orchestrator_->offer();
+    made.url = url_;
+    return made;
 }
 
 } // namespace rivulet::worker

@@ -55,6 +55,9 @@ class service {
 
     std::size_t jobs() const;
 
+    // What discovery says now.
+    node_offer offer() const;
+
     trickle::channel_table& channels() { return *channels_; }
 
   private:

@@ -19,6 +19,10 @@ class silent_host final : public runner_host {
 
     void end_segment() override {}
 
+    void output_begins() override {}
+
+    void relay_event(bytes) override {}
+
     void params_applied(boost::json::object) override {}
 
     void failed(std::string) override { ++failures; }

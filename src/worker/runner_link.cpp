@@ -1,0 +1,187 @@
+#include "worker/runner_link.hpp"
+
+namespace rivulet::worker {
+
+namespace {
+
+constexpr duration ask_limit = std::chrono::seconds(5);
+constexpr duration at_rest = std::chrono::seconds(5);     // between two looks
+constexpr duration at_work = std::chrono::seconds(2);     // with a job on it
+constexpr duration until_known = std::chrono::seconds(1); // not there yet, or not ready
+constexpr std::size_t small_reply = 64 * 1024;
+
+} // namespace
+
+bool is_success(const http::response& reply) {
+    return static_cast<unsigned>(reply.status) / 100 == 2;
+}
+
+runner_link::runner_link(runner_options options, asio::any_io_executor executor, logger log)
+    : options_(std::move(options)), executor_(executor), log_(std::move(log)), timer_(executor) {}
+
+std::optional<runner_link::facts> runner_link::known() const {
+    const std::lock_guard lock(guard_);
+    return facts_;
+}
+
+bool runner_link::ok_is_ready() const {
+    return facts_ && (facts_->kind == runner_kind::stream ||
+                      facts_->capability != session::capability::live_video_to_video);
+}
+
+bool runner_link::take() {
+    const std::lock_guard lock(guard_);
+    if (busy_ || stopped_ || !facts_ || !health_.ready(ok_is_ready()))
+        return false;
+    busy_ = true;
+    return true;
+}
+
+void runner_link::give_back() {
+    {
+        const std::lock_guard lock(guard_);
+        busy_ = false;
+        // A batch request leaves nothing behind that has to be waited for.
+        if (facts_ && facts_->capability == session::capability::live_video_to_video)
+            health_.job_ended();
+    }
+    hurry();
+}
+
+bool runner_link::ready() const {
+    const std::lock_guard lock(guard_);
+    return !busy_ && !stopped_ && facts_ && health_.ready(ok_is_ready());
+}
+
+bool runner_link::busy() const {
+    const std::lock_guard lock(guard_);
+    return busy_;
+}
+
+bool runner_link::lost() const {
+    const std::lock_guard lock(guard_);
+    return health_.lost(steady_clock::now());
+}
+
+void runner_link::hurry() {
+    asio::post(executor_, [self = shared_from_this()] { self->timer_.cancel(); });
+}
+
+void runner_link::stop() {
+    {
+        const std::lock_guard lock(guard_);
+        stopped_ = true;
+    }
+    hurry();
+}
+
+awaitable<void> runner_link::watch(std::shared_ptr<runner_link> self) {
+    for (;;) {
+        co_await self->look();
+        duration pause = at_rest;
+        {
+            const std::lock_guard lock(self->guard_);
+            if (self->stopped_)
+                co_return;
+            const bool ready = self->facts_ && self->health_.ready(self->ok_is_ready());
+            if (ready != self->was_ready_ && !self->busy_) {
+                self->was_ready_ = ready;
+                self->log_.info("{}", ready ? "ready" : "not ready");
+            }
+            pause = self->busy_ ? at_work : ready ? at_rest : until_known;
+        }
+        self->timer_.expires_after(pause);
+        co_await self->timer_.async_wait(as_tuple);
+    }
+}
+
+awaitable<void> runner_link::look() {
+    auto answer = co_await ask(http::verb::get, "/health", {}, {}, ask_limit, small_reply);
+    const auto word = answer && is_success(*answer) ? parse_health(answer->body) : std::nullopt;
+    bool new_here = false;
+    {
+        const std::lock_guard lock(guard_);
+        if (word)
+            health_.heard(*word, steady_clock::now());
+        else
+            health_.silent();
+        // One that was lost may come back as another.
+        if (!word && !busy_ && health_.lost(steady_clock::now()))
+            facts_.reset();
+        new_here = word && !facts_;
+    }
+    if (!new_here)
+        co_return;
+    auto made = co_await introduce();
+    if (!made) {
+        log_.warn("does not say who it is: {}", made.error().detail);
+        co_return;
+    }
+    log_.info(
+        "{} of the {} kind, model \"{}\", version \"{}\"",
+        session::pipeline_of(made->capability),
+        made->kind == runner_kind::ai ? "ai-runner" : "pytrickle",
+        made->models.front(),
+        made->version
+    );
+    const std::lock_guard lock(guard_);
+    facts_ = std::move(*made);
+}
+
+awaitable<outcome<runner_link::facts>> runner_link::introduce() const {
+    facts made;
+    auto status = co_await ask(http::verb::get, "/stream/status", {}, {}, ask_limit, small_reply);
+    if (!status)
+        co_return status.error();
+    if (is_success(*status))
+        made.kind = runner_kind::stream;
+    auto version = co_await ask(http::verb::get, "/version", {}, {}, ask_limit, small_reply);
+    const auto said =
+        parse_version(version && is_success(*version) ? version->body : std::string());
+    const auto capability = session::capability_of(said.pipeline);
+    if (made.kind == runner_kind::ai && capability && *capability != session::capability::byoc)
+        made.capability = *capability;
+    made.own_model = said.model;
+    made.version = said.version;
+    made.models = options_.models;
+    if (made.models.empty())
+        made.models.push_back(
+            !said.model.empty() ? said.model : std::string(session::default_model(made.capability))
+        );
+    auto hardware = co_await ask(http::verb::get, "/hardware/info", {}, {}, ask_limit, small_reply);
+    if (hardware && is_success(*hardware))
+        made.hardware = parse_hardware(hardware->body);
+    if (made.hardware) {
+        made.hardware->pipeline = session::pipeline_of(made.capability);
+        made.hardware->model_id = made.models.front();
+    }
+    co_return made;
+}
+
+awaitable<outcome<http::response>> runner_link::ask(
+    http::verb method,
+    std::string path,
+    std::string content_type,
+    std::string body,
+    duration limit,
+    std::size_t reply_limit
+) const {
+    http::header_list headers;
+    if (!content_type.empty())
+        headers.emplace_back("Content-Type", std::move(content_type));
+    if (!options_.token.empty())
+        headers.emplace_back("Authorization", "Bearer " + options_.token);
+    auto url = options_.url + path;
+    auto reply = co_await http::fetch(
+        options_.client,
+        method,
+        std::move(url),
+        std::move(headers),
+        std::move(body),
+        limit,
+        reply_limit
+    );
+    co_return reply;
+}
+
+} // namespace rivulet::worker
