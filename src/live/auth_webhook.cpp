@@ -18,6 +18,14 @@ double milliseconds(duration d) {
 
 } // namespace
 
+observe::histogram auth_webhook_histogram(observe::metrics& metrics) {
+    return metrics.make_histogram(
+        "livepeer_auth_webhook_time_milliseconds",
+        "What the auth webhook took to answer, tries again included.",
+        {1, 5, 10, 25, 50, 100, 250, 500, 1'000, 2'500, 5'000, 10'000}
+    );
+}
+
 auth_webhook::auth_webhook(auth_webhook_options options, http::http_url url, logger log)
     : options_(std::move(options)), url_(std::move(url)), log_(std::move(log)) {}
 
@@ -71,6 +79,7 @@ awaitable<outcome<webhook_answer>> auth_webhook::ask(webhook_question question) 
     const std::shared_ptr<void> place(nullptr, [this](void*) { under_way_.fetch_sub(1); });
     auto reply = co_await post(to_json(question), started + options_.limit);
     const auto took = milliseconds(steady_clock::now() - started);
+    options_.timing.observe(took);
     const auto about = fmt::format(
         "{} of {} by {}",
         question.action,

@@ -8,6 +8,7 @@
 #include "base/log.hpp"
 #include "http/client.hpp"
 #include "live/webhook_wire.hpp"
+#include "observe/metrics.hpp"
 
 #include <atomic>
 #include <cstdint>
@@ -22,9 +23,13 @@ struct auth_webhook_options {
     duration first_pause = std::chrono::milliseconds(100);
     std::size_t at_once = 256; // questions under way; further ones are refused
     http::client_options client;
+    observe::histogram timing; // of every question, see auth_webhook_histogram(); may be empty
 
     auth_webhook_options() {} // not an aggregate: see the coroutine traps in CONTRIBUTING
 };
+
+// livepeer_auth_webhook_time_milliseconds.
+observe::histogram auth_webhook_histogram(observe::metrics& metrics);
 
 class auth_webhook {
   public:
