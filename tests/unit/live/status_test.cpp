@@ -105,6 +105,9 @@ TEST(live_conformance, s32_a_fourth_segment_while_three_are_unfinished_is_too_sl
         if (i >= 2)
             keeps_up.ended(i - 2);
     }
+    const auto suspends = [](job_end_cause cause) {
+        return session::remedy_for(fault_of(cause), 1) == session::remedy::suspend;
+    };
     EXPECT_TRUE(suspends(job_end_cause::orchestrator_slow));
     EXPECT_TRUE(suspends(job_end_cause::output_stalled));
     EXPECT_FALSE(suspends(job_end_cause::events_silent)); // s37
