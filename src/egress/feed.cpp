@@ -5,6 +5,13 @@
 #include "trickle/channel_reader.hpp"
 
 namespace rivulet::egress {
+namespace {
+
+// An encoder begins a little before the sound that it is given first. A viewer that had the
+// channel's own sound until now has heard that time.
+constexpr std::int64_t overlap = media::clock_rate;
+
+} // namespace
 
 std::shared_ptr<channel_feed> channel_feed::create(
     asio::any_io_executor executor, trickle::channel_ptr source, feed_options options, logger log
@@ -110,6 +117,8 @@ void channel_feed::take_unit(media::access_unit unit) {
         stats_.keyframes += unit.keyframe;
     } else {
         ++stats_.audio_units;
+        if (format_ && format_->audio)
+            newest_sound(format_->audio->type) = unit.dts;
         convert(unit);
     }
     stats_.bytes += unit.data.size();
@@ -140,10 +149,18 @@ void channel_feed::convert(const media::access_unit& unit) {
         format.audio = transcoder_->to();
         converted_format_ = std::make_shared<const media::stream_format>(std::move(format));
     }
+    auto& newest = newest_sound(transcoder_->to().type);
     for (auto& made : transcoder_->convert(unit)) {
+        if (newest && made.dts <= *newest && made.dts > *newest - overlap)
+            continue;
+        newest = made.dts;
         ++stats_.transcoded_audio_units;
         add(std::move(made), converted_format_, true);
     }
+}
+
+std::optional<std::int64_t>& channel_feed::newest_sound(media::codec type) {
+    return type == media::codec::opus ? newest_opus_ : newest_aac_;
 }
 
 void channel_feed::add(

@@ -16,6 +16,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace rivulet::egress {
@@ -80,6 +81,7 @@ class channel_feed : public std::enable_shared_from_this<channel_feed> {
     void take_format(const media::stream_format& format);
     void take_unit(media::access_unit unit);
     void convert(const media::access_unit& unit);
+    std::optional<std::int64_t>& newest_sound(media::codec type);
     void
     add(media::access_unit unit, std::shared_ptr<const media::stream_format> format, bool made);
     void unsubscribed(const feed_cursor& cursor);
@@ -93,6 +95,7 @@ class channel_feed : public std::enable_shared_from_this<channel_feed> {
     std::shared_ptr<const media::stream_format> format_;
     std::unique_ptr<audio_transcoder> transcoder_;
     std::shared_ptr<const media::stream_format> converted_format_; // with the transcoder's audio
+    std::optional<std::int64_t> newest_aac_, newest_opus_;         // dts, as it came or made
     bool cannot_convert_ = false;                                  // said once
     std::unique_ptr<task_group> reading_;                          // null while nobody watches
     unsigned generation_ = 0; // of the reading; an older one that still runs must add nothing

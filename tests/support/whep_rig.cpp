@@ -88,6 +88,10 @@ void whep_rig::create(const std::string& channel) {
     at_home(channel, [&] { channels_->create(channel, "video/mp2t").value(); });
 }
 
+trickle::channel_ptr whep_rig::channel(const std::string& name) {
+    return at_home(name, [&] { return channels_->find(name); });
+}
+
 void whep_rig::publish(const std::string& channel, clip media) {
     create(channel);
     const auto state = std::make_shared<writing>();

@@ -40,6 +40,11 @@ class whep_rig {
 
     // A channel without media.
     void create(const std::string& channel);
+    // For who writes it otherwise, at_home().
+    trickle::channel_ptr channel(const std::string& name);
+
+    asio::any_io_executor home(const std::string& name) { return shards_.of(name).get_executor(); }
+
     // Writes the clip over and over, in real time, until end(). Creates the channel.
     void publish(const std::string& channel, clip media);
     void end(const std::string& channel);
