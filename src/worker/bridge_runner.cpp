@@ -302,15 +302,17 @@ void bridge_runner::set_params(boost::json::object params) {
         told->params_applied(std::move(update));
 }
 
-// ai-runner ends when its control channel does; the stream family is told.
+// ai-runner ends when its input or its control channel does; the stream family is told as well.
 void bridge_runner::finish() {
     auto& own = *state_;
     if (own.over || std::exchange(own.finishing, true))
         return;
     if (!own.started)
         return own.end({});
+    // Gone, not only closed: also for a runner that has not come to read them yet.
     if (own.control)
-        own.control->close();
+        own.channels.remove(own.control->target());
+    own.channels.remove(own.options.job);
     if (own.kind == runner_kind::stream)
         own.tasks.spawn("stopping", state::stop_runner(state_));
 }
