@@ -39,11 +39,20 @@ class open_calls {
     void add(rpc_ptr call) {
         const std::lock_guard lock(mutex_);
         calls_.insert(std::move(call));
+        ++running_;
     }
 
-    void remove(const rpc_ptr::element_type* call) {
+    // An end is told in two steps: first the call is let go, and once it was handed over, nobody
+    // waits for it any more. So the last reference to it, and with it perhaps the last one to
+    // gRPC's own threads, never goes on such a thread, which would wait for itself.
+    void let_go(const rpc_ptr& call) {
         const std::lock_guard lock(mutex_);
-        std::erase_if(calls_, [&](const auto& each) { return each.get() == call; });
+        calls_.erase(call);
+    }
+
+    void ended() {
+        const std::lock_guard lock(mutex_);
+        --running_;
         none_.notify_all();
     }
 
@@ -55,13 +64,14 @@ class open_calls {
         for (const auto& call : all)
             call->context.TryCancel();
         lock.lock();
-        none_.wait(lock, [&] { return calls_.empty(); });
+        none_.wait(lock, [&] { return running_ == 0; });
     }
 
   private:
     std::mutex mutex_;
     std::condition_variable none_;
     std::set<rpc_ptr> calls_;
+    std::size_t running_ = 0;
 };
 
 grpc::ByteBuffer to_buffer(const std::string& text) {
@@ -85,8 +95,11 @@ void log_quietly() {
     static std::once_flag once;
     std::call_once(once, [] {
         gpr_set_log_function([](gpr_log_func_args* line) {
-            if (line->severity == GPR_LOG_SEVERITY_ERROR)
-                logger("grpc").debug("{}", line->message);
+            const std::string_view message(line->message);
+            if (message.starts_with("assertion failed"))
+                logger("grpc").error("{}:{}: {}", line->file, line->line, message);
+            else if (line->severity == GPR_LOG_SEVERITY_ERROR)
+                logger("grpc").debug("{}", message);
         });
     });
 }
@@ -112,16 +125,15 @@ awaitable<grpc::Status> finished(
         grpc::StubOptions(),
         &call->request,
         &call->reply,
-        // Its timer belongs to the caller's thread, so no reference may be left on this one.
         [call, open](grpc::Status status) mutable {
-            const auto* key = call.get();
             call->status = std::move(status);
+            open->let_go(call);
             auto home = call->wake.get_executor();
             asio::post(home, [call = std::move(call)] {
                 call->done = true;
                 call->wake.cancel();
             });
-            open->remove(key);
+            open->ended();
         }
     );
     co_await call->wake.async_wait(as_tuple);

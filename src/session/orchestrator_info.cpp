@@ -172,7 +172,7 @@ bool one_line(const std::string& text) {
            std::ranges::none_of(text, [](unsigned char c) { return c < 0x20 || c == 0x7f; });
 }
 
-// "https://h:1//" → "https://h:1"; nothing when it is no address to send requests to.
+// "HTTPS://H:1//" → "https://h:1"; nothing when it is no address to send requests to.
 std::optional<std::string> http_base(std::string url) {
     if (!one_line(url))
         return {};
@@ -181,6 +181,14 @@ std::optional<std::string> http_base(std::string url) {
     const auto parsed = http::parse_http_url(url);
     if (!parsed || url.find('?') != url.npos || url.find('#') != url.npos)
         return {};
+    // One spelling for one place: it is the name of a session.
+    const auto authority_end = std::min(url.find('/', url.find("://") + 3), url.size());
+    std::transform(
+        url.begin(),
+        url.begin() + static_cast<std::ptrdiff_t>(authority_end),
+        url.begin(),
+        [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+    );
     return url;
 }
 

@@ -45,6 +45,13 @@ std::string root_cause(std::string_view message) {
     static constexpr std::string_view last = "last error: ";
     if (const auto at = message.rfind(last); at != message.npos)
         message.remove_prefix(at + last.size());
+    // What is left begins with a code and the address: "UNKNOWN: ipv4:1.2.3.4:5: …".
+    for (const std::string_view code : {"UNKNOWN: ", "UNAVAILABLE: "})
+        if (message.starts_with(code))
+            message.remove_prefix(code.size());
+    if (message.starts_with("ipv4:") || message.starts_with("ipv6:"))
+        if (const auto end = message.find(": "); end != message.npos)
+            message.remove_prefix(end + 2);
     return quoted(message);
 }
 

@@ -33,7 +33,7 @@ std::string to_text(const grpc::ByteBuffer& buffer) {
 
 } // namespace
 
-struct network_node::service final : grpc::CallbackGenericService {
+struct network_node::service {
     // One question. gRPC holds it until OnDone(), a delayed answer perhaps longer.
     class call final : public grpc::ServerGenericBidiReactor {
       public:
@@ -97,10 +97,17 @@ struct network_node::service final : grpc::CallbackGenericService {
 
     explicit service(asio::any_io_executor home) : home_(std::move(home)) {}
 
-    grpc::ServerGenericBidiReactor* CreateReactor(grpc::GenericCallbackServerContext* context
-    ) override {
-        return call::start(*this, context);
-    }
+    // One per start: gRPC takes each only once.
+    struct face final : grpc::CallbackGenericService {
+        explicit face(service& o) : owner(o) {}
+
+        grpc::ServerGenericBidiReactor* CreateReactor(grpc::GenericCallbackServerContext* context
+        ) override {
+            return call::start(owner, context);
+        }
+
+        service& owner;
+    };
 
     std::optional<node_reply> reply_to(const std::string& text) {
         auto question = session::parse_info_request(text);
@@ -126,6 +133,7 @@ struct network_node::service final : grpc::CallbackGenericService {
     std::size_t questions = 0;
     std::optional<session::received_question> last;
     std::set<std::string> peers;
+    std::unique_ptr<face> listener;
     std::unique_ptr<grpc::Server> server;
 
   private:
@@ -164,7 +172,8 @@ void network_node::start(int port) {
     builder.AddListeningPort("127.0.0.1:" + std::to_string(port), credentials, &port_);
     builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
     builder.SetMaxReceiveMessageSize(static_cast<int>(session::max_info_bytes));
-    builder.RegisterCallbackGenericService(service_.get());
+    service_->listener = std::make_unique<service::face>(*service_);
+    builder.RegisterCallbackGenericService(service_->listener.get());
     service_->server = builder.BuildAndStart();
     if (!service_->server || port_ == 0)
         throw std::runtime_error("the fake orchestrator can't listen");

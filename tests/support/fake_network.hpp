@@ -11,6 +11,7 @@
 #include "support/certificate_files.hpp"
 
 #include <chrono>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -63,6 +64,9 @@ class network_node {
     using http_script = std::function<awaitable<http::response>(const http::request&)>;
     void serve(http_script s);
     std::vector<std::string> http_requests() const; // "POST /text-to-image"
+
+    // PEM file of the gRPC side's certificate (tls), for "localhost" and 127.0.0.1.
+    std::filesystem::path certificate() const { return certificate_->certificate(); }
 
     // The gRPC side goes away, and comes back on the same port with another certificate.
     void stop();

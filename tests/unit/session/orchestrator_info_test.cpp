@@ -152,6 +152,14 @@ TEST(orchestrator_info, the_final_slash_of_the_transcoder_is_dropped) {
     EXPECT_EQ((*read)->transcoder, "https://o.example:8935/a");
 }
 
+TEST(orchestrator_info, the_transcoder_has_one_spelling) {
+    auto info = full_info();
+    info.transcoder = "HTTPS://O.Example:8935/Path";
+    auto read = parse_orchestrator_info(to_protobuf(info));
+    ASSERT_TRUE(read);
+    EXPECT_EQ((*read)->transcoder, "https://o.example:8935/Path");
+}
+
 TEST(orchestrator_info, a_transcoder_that_takes_no_requests_is_refused) {
     for (const auto* address :
          {"o.example:8935",
