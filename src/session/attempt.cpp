@@ -26,7 +26,7 @@ double manager_ground::random() const {
 
 attempt::state::~state() {
     const std::scoped_lock lock(pool->guard);
-    pool->members.released(*member, began);
+    pool->members.released(*member, began, served);
 }
 
 void attempt::state::failed(const fault& why, remedy then) {
@@ -83,6 +83,7 @@ void attempt::succeeded(std::optional<double> score) {
     auto& pool = *state_->pool;
     const std::scoped_lock lock(pool.guard);
     auto& member = *state_->member;
+    state_->served = true;
     pool.members.worked(member, state_->began, score, state_->ground->now());
     if (const auto gauge = pool.latency_scores.find(member.url);
         gauge != pool.latency_scores.end() && member.latency)

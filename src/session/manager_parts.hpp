@@ -33,6 +33,7 @@ struct attempt::state {
     member_ptr member;
     job_need need;
     time_point began;
+    bool served = false;
 
     state(
         std::shared_ptr<const manager_ground> g,

@@ -223,9 +223,11 @@ void pool::taken(pool_member& member, time_point now) {
     member.suspension.taken(now);
 }
 
-void pool::released(pool_member& member, time_point began) {
+void pool::released(pool_member& member, time_point began, bool served) {
     --member.in_flight;
     member.suspension.released(began);
+    if (served)
+        member.resting_until = {}; // the room that it had for this one is free again
 }
 
 void pool::worked(

@@ -105,7 +105,8 @@ class pool {
 
     // --- what is learnt
     void taken(pool_member& member, time_point now);
-    void released(pool_member& member, time_point began);
+    // `served`: it had taken the request.
+    void released(pool_member& member, time_point began, bool served);
     void worked(pool_member& member, time_point began, std::optional<double> score, time_point now);
     // True when it is suspended by this.
     bool
