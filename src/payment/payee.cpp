@@ -26,6 +26,11 @@ class attempt_payee final : public payee {
                           : session::wanted_capabilities(need.id, need.model);
     }
 
+    std::string price_refusal(const session::price_info& price) const override {
+        return manager_ ? manager_->caps().refusal(capability(), model(), session::price::of(price))
+                        : std::string();
+    }
+
     awaitable<outcome<session::info_ptr>> refresh() override {
         if (!manager_)
             co_return failure(errc::unsupported, "nobody can be asked for fresh parameters");

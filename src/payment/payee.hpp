@@ -21,6 +21,8 @@ class payee {
     virtual std::string model() const = 0;
     // The table that discovery asked with.
     virtual session::capability_table wanted() const = 0;
+    // Why this price is not paid here; empty when it is.
+    virtual std::string price_refusal(const session::price_info& price) const = 0;
     // Asks it again for a fresh token and ticket parameters.
     virtual awaitable<outcome<session::info_ptr>> refresh() = 0;
     // It said something newer by itself (the answer to a payment).

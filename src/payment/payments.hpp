@@ -42,8 +42,9 @@ class payment_session {
     // manifest_id. `no_tickets` is no error: nothing was due yet.
     enum class paid { yes, nothing_due };
     virtual awaitable<outcome<paid>> pay(work_units units, std::string manifest) = 0;
-    // How the POST went that start()'s headers were on: not sent, answered 200, or anything else.
-    enum class sent { not_sent, accepted, lost };
+    // How the POST went that start()'s headers were on: not sent, answered 200, answered with an
+    // error (then nothing was taken from the credit), or nobody knows.
+    enum class sent { not_sent, accepted, refused, lost };
     virtual void settle(sent how, work_units used) = 0;
     // False when the orchestrator is free or payments are off: then no live loop runs.
     virtual bool is_paid() const = 0;
