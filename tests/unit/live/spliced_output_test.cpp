@@ -239,6 +239,20 @@ TEST(spliced_output, a_clock_that_the_runner_restarts_midway_does_not_turn_back)
     }
 }
 
+TEST(spliced_output, a_clock_that_restarts_after_a_change_does_not_turn_back_either) {
+    test::splice_rig rig(swap_filler::none);
+    rig.play(clip_at(60 * second, 1));
+    rig.lost();
+    rig.joined();
+    rig.play(clip_at(61 * second, 2));
+    rig.play(clip_at(0, 2));
+    const auto seen = times_in(rig.written());
+    expect_rising(seen.video);
+    expect_rising(seen.audio);
+    EXPECT_EQ(seen.video.size(), 150u);
+    EXPECT_LT(seen.video.back(), 66 * second);
+}
+
 TEST(spliced_output, the_source_fills_in_and_hands_over) {
     test::splice_rig rig(swap_filler::source);
     const auto clip = clip_at(0, 4);
