@@ -66,9 +66,11 @@ struct orchestrator::impl : std::enable_shared_from_this<orchestrator::impl> {
             options.models = model_names();
         if (options.runners.empty())
             return;
-        auto made = runner_pool::make(
-            threads, options.runners, options.runner_models, options.runner_token, log
-        );
+        runner_options common;
+        common.kind = parse_kind(options.runner_kind);
+        common.token = options.runner_token;
+        common.models = options.runner_models;
+        auto made = runner_pool::make(threads, options.runners, std::move(common), log);
         if (made)
             pool = std::move(*made);
         else

@@ -29,6 +29,7 @@ struct orchestrator_options {
     // External runners to stand in front of: ai-runner, pytrickle, ComfyStream.
     std::vector<std::string> runners;       // "http://127.0.0.1:8000"
     std::vector<std::string> runner_models; // names for gateways; empty: what each one says
+    std::string runner_kind = "auto";       // or "ai-runner", "pytrickle": asked for, or given
     std::string runner_token;               // bearer
     std::string runner_callback;            // how runners reach this node, if not by its own URL
     // What the URLs of a reply start with ("http://10.0.0.7:8936"). Empty: the request's Host

@@ -130,11 +130,16 @@ awaitable<void> runner_link::look() {
 
 awaitable<outcome<runner_link::facts>> runner_link::introduce() const {
     facts made;
-    auto status = co_await ask(http::verb::get, "/stream/status", {}, {}, ask_limit, small_reply);
-    if (!status)
-        co_return status.error();
-    if (is_success(*status))
-        made.kind = runner_kind::stream;
+    if (options_.kind) {
+        made.kind = *options_.kind;
+    } else {
+        auto status =
+            co_await ask(http::verb::get, "/stream/status", {}, {}, ask_limit, small_reply);
+        if (!status)
+            co_return status.error();
+        if (is_success(*status))
+            made.kind = runner_kind::stream;
+    }
     auto version = co_await ask(http::verb::get, "/version", {}, {}, ask_limit, small_reply);
     const auto said =
         parse_version(version && is_success(*version) ? version->body : std::string());

@@ -21,6 +21,7 @@ namespace rivulet::worker {
 struct runner_options {
     std::string url;                 // no final slash
     std::string token;               // bearer; may be empty
+    std::optional<runner_kind> kind; // nothing: it is asked
     std::vector<std::string> models; // names for gateways; empty: the runner's own
     http::client_options client;
 

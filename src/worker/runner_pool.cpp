@@ -19,28 +19,22 @@ bool serves(
 } // namespace
 
 outcome<std::unique_ptr<runner_pool>> runner_pool::make(
-    shards& shards,
-    const std::vector<std::string>& urls,
-    std::vector<std::string> models,
-    std::string token,
-    logger log
+    shards& shards, const std::vector<std::string>& urls, runner_options common, logger log
 ) {
     std::unique_ptr<runner_pool> made(new runner_pool);
     // Runners come with certificates of their own making; what protects them is the network.
     auto tls = http::client_tls(http::tls_verify::none);
     if (!tls)
         return tls.error();
+    common.client.tls = *tls;
     for (const auto& text : urls) {
         auto url = http::parse_http_url(text);
         if (!url)
             return failure(url.error().code, "-runner " + text + ": " + url.error().detail);
-        runner_options options;
+        auto options = common;
         options.url = text;
         while (options.url.ends_with('/'))
             options.url.pop_back();
-        options.token = token;
-        options.models = models;
-        options.client.tls = *tls;
         auto home = shards.of(url->endpoint()).get_executor();
         made->links_.push_back(std::make_shared<runner_link>(
             std::move(options), home, log.with("runner " + url->endpoint())

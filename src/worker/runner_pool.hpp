@@ -16,14 +16,10 @@ namespace rivulet::worker {
 
 class runner_pool {
   public:
-    // Fails with invalid_argument when a URL can't be used.
-    static outcome<std::unique_ptr<runner_pool>> make(
-        shards& shards,
-        const std::vector<std::string>& urls,
-        std::vector<std::string> models,
-        std::string token,
-        logger log
-    );
+    // `common` is each one's, but for the URL. Fails with invalid_argument when a URL can't be
+    // used.
+    static outcome<std::unique_ptr<runner_pool>>
+    make(shards& shards, const std::vector<std::string>& urls, runner_options common, logger log);
     ~runner_pool(); // stop()s
 
     void begin();

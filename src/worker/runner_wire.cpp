@@ -44,6 +44,14 @@ std::int64_t number_of(const boost::json::object& from, std::string_view key) {
 
 } // namespace
 
+std::optional<runner_kind> parse_kind(std::string_view text) {
+    if (text == "ai-runner")
+        return runner_kind::ai;
+    if (text == "pytrickle")
+        return runner_kind::stream;
+    return std::nullopt;
+}
+
 std::optional<runner_word> parse_health(std::string_view body) {
     const auto word = text_of(object_of(body), "status");
     if (word == "OK")

@@ -17,6 +17,9 @@ enum class runner_kind {
     stream, // pytrickle, ComfyStream: POST /stream/start, /stream/params, /stream/stop
 };
 
+// "ai-runner", "pytrickle"; nothing for "auto" and all else.
+std::optional<runner_kind> parse_kind(std::string_view text);
+
 enum class runner_word { ok, idle, loading, error };
 
 // A runner's answer to GET /health; nothing when it is none.

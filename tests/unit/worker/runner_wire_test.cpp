@@ -30,6 +30,12 @@ TEST(runner_wire, reads_the_four_words_of_health) {
         EXPECT_FALSE(parse_health(strange)) << strange;
 }
 
+TEST(runner_wire, knows_two_kinds_by_name) {
+    EXPECT_EQ(parse_kind("ai-runner"), runner_kind::ai);
+    EXPECT_EQ(parse_kind("pytrickle"), runner_kind::stream);
+    EXPECT_FALSE(parse_kind("auto"));
+}
+
 TEST(runner_wire, a_strange_version_is_a_live_runner_without_a_name) {
     for (const char* strange : {"", "null", R"({"pipeline":7,"model_id":[]})"}) {
         const auto facts = parse_version(strange);
