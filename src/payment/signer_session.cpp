@@ -33,7 +33,10 @@ class remote_session final : public payment_session {
         if (!paid_for_)
             co_return free_headers(info);
         const bool live = whom_->capability() == session::capability::live_video_to_video;
-        auto reply = co_await ask(live ? "" : manifest(), live ? "lv2v" : "", units);
+        // Named: g++ 12 destroys the temporaries of ?: in a co_await's expression twice.
+        const auto name = live ? std::string() : manifest();
+        const auto type = live ? std::string("lv2v") : std::string();
+        auto reply = co_await ask(name, type, units);
         if (!reply) {
             accounts_->not_made();
             auto why = reply.error();

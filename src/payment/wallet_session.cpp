@@ -39,7 +39,8 @@ class own_session final : public payment_session {
         const auto info = co_await fresh_info(*whom_);
         paid_for_ = info && info->price && info->price->per_unit > 0;
         const auto manifest = job_manifest(whom_->capability(), whom_->model());
-        auto made = co_await make(units, manifest, is_live() ? live_account_ : manifest);
+        const auto account = is_live() ? live_account_ : manifest;
+        auto made = co_await make(units, manifest, account);
         if (!made)
             co_return made.error();
         open_ = std::move(*made);

@@ -13,6 +13,7 @@ struct payee_state {
     session::info_ptr info;
     session::capability_id capability = session::capability::live_video_to_video;
     std::string model = "noop";
+    std::string price_refusal;
     int refreshes = 0;
     // What the next refresh gives; none: it fails.
     std::function<session::info_ptr()> renewed;
@@ -33,6 +34,10 @@ class fake_payee final : public payment::payee {
 
     session::capability_table wanted() const override {
         return session::wanted_capabilities(state_->capability, state_->model);
+    }
+
+    std::string price_refusal(const session::price_info&) const override {
+        return state_->price_refusal;
     }
 
     awaitable<outcome<session::info_ptr>> refresh() override {

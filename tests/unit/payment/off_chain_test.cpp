@@ -2,8 +2,8 @@
 #include "payment/base64.hpp"
 #include "payment/off_chain.hpp"
 #include "payment/seg_data.hpp"
+#include "support/fake_payee.hpp"
 #include "support/run_inline.hpp"
-#include "unit/payment/fake_payee.hpp"
 
 #include <gtest/gtest.h>
 
