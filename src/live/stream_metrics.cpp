@@ -73,7 +73,7 @@ struct live_metrics::families {
     observe::counters network_swaps; // with manifest_id when asked for
     observe::gauges pipelines, ingests, players, queue, stream_bitrate, stream_fps, stream_players;
     observe::counter output_bytes, output_frames, segments_sent, segments_dropped;
-    observe::gauge ingest_bitrate, output_bitrate, whip_received;
+    observe::gauge ingest_bitrate, output_bitrate, whip_received, filling;
     observe::histograms first_segment;
     observe::histogram ingest_to_publish, subscribe_to_egress, end_to_end, swap_gap;
     // Not from a set: they leave with their stream.
@@ -113,6 +113,9 @@ live_metrics::families::families(observe::metrics& m, live_metrics_options o) : 
     whip_received = m.make_gauge(
         "livepeer_ai_whip_transport_bytes_received",
         "What the connected WHIP publishers have sent, all together."
+    );
+    filling = m.make_gauge(
+        "rivulet_streams_filling", "Streams whose viewers see the filler of a swap now."
     );
     dropped_frames = counter_set(
         m, "rivulet_dropped_frames_total", "Frames of publishers that went no further, by reason."
@@ -180,7 +183,7 @@ struct stream_metrics::own {
     std::shared_ptr<live_metrics::families> all;
     stream_labels who;
     share running, ingest, in_rate, out_rate, source_players, output_players, in_flight, control,
-        whip_received;
+        whip_received, filling;
     observe::counter in_bytes, video_frames, audio_frames, no_keyframe, unusable, swaps;
 
     growth bytes_in, frames_in, sound_in, dropped, refused, bytes_out, frames_out, sent, lost;
@@ -199,7 +202,7 @@ stream_metrics::own::own(const live_metrics& in, stream_labels w)
       output_players(all->players.with({{"of", "output"}})),
       in_flight(all->queue.with({{"queue", "segments_in_flight"}})),
       control(all->queue.with({{"queue", "control"}})), whip_received(all->whip_received),
-      in_bytes(all->ingest_bytes.with({{"protocol", who.protocol}})),
+      filling(all->filling), in_bytes(all->ingest_bytes.with({{"protocol", who.protocol}})),
       video_frames(all->ingest_frames.with({{"protocol", who.protocol}, {"kind", "video"}})),
       audio_frames(all->ingest_frames.with({{"protocol", who.protocol}, {"kind", "audio"}})),
       no_keyframe(all->dropped_frames.with({{"reason", "no_keyframe"}})),
@@ -256,6 +259,7 @@ void stream_metrics::sample(const stream_snapshot& now) {
     o.all->output_bytes.add(o.bytes_out.to(now.output.bytes));
     o.all->output_frames.add(o.frames_out.to(now.output.frames));
     o.out_rate.set(now.output.bits_per_second);
+    o.filling.set(now.filling ? 1 : 0);
     o.source_players.set(static_cast<double>(now.source_players));
     o.output_players.set(static_cast<double>(now.output_players));
     const auto job = now.orchestrator.value_or(orchestrator_status());
@@ -327,7 +331,8 @@ void stream_metrics::ended(std::string_view cause) {
           &o.out_rate,
           &o.in_flight,
           &o.control,
-          &o.whip_received})
+          &o.whip_received,
+          &o.filling})
         one->set(0);
 }
 

@@ -1,3 +1,4 @@
+#include "live/error_log.hpp"
 #include "live/media_stats.hpp"
 #include "live/stream_events.hpp"
 #include "support/heard_events.hpp"
@@ -86,6 +87,21 @@ TEST(live_conformance, s49_an_ingest_is_told_at_its_start_and_at_its_end) {
         )
     );
     EXPECT_THAT(all.numbers.text(), HasSubstr("livepeer_ai_live_attempt{model_name=\"noop\"} 1\n"));
+}
+
+TEST(live_conformance, s51_only_the_first_error_stays_in_the_gateway_status) {
+    error_log errors; // a stream's own: the next start begins with an empty one
+    errors.add("first", 1'000);
+    errors.add("second", 2'000);
+    stream_snapshot now;
+    now.first_error = errors.first();
+    now.last_errors.assign(errors.newest().begin(), errors.newest().end());
+    auto gateway = to_json(now).at("gateway_status").as_object();
+    EXPECT_EQ(gateway.at("error").at("error_message").as_string(), "first");
+    EXPECT_EQ(gateway.at("error").at("error_time").as_int64(), 1'000);
+    now.first_error = error_log().first();
+    gateway = to_json(now).at("gateway_status").as_object();
+    EXPECT_FALSE(gateway.contains("error"));
 }
 
 TEST(stream_events, the_milestones_of_a_job_are_told_once) {

@@ -1,10 +1,8 @@
 #include "observe/kafka_queue.hpp"
+#include "support/mock_kafka.hpp"
 
-#include <boost/json/parse.hpp>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <librdkafka/rdkafka.h>
-#include <librdkafka/rdkafka_mock.h>
 
 #include <map>
 #include <optional>
@@ -12,81 +10,13 @@
 
 using namespace rivulet;
 using namespace rivulet::observe;
+using rivulet::test::kafka_message;
+using rivulet::test::mock_brokers;
+using rivulet::test::read_topic;
 using namespace std::chrono_literals;
 using testing::HasSubstr;
 
 namespace {
-
-// librdkafka's own broker, in this process.
-class mock_brokers {
-  public:
-    mock_brokers() {
-        auto* conf = rd_kafka_conf_new();
-        rd_kafka_conf_set_log_cb(conf, quiet);
-        owner_ = rd_kafka_new(RD_KAFKA_PRODUCER, conf, nullptr, 0);
-        cluster_ = rd_kafka_mock_cluster_new(owner_, 1);
-    }
-
-    ~mock_brokers() {
-        rd_kafka_mock_cluster_destroy(cluster_);
-        rd_kafka_destroy(owner_);
-    }
-
-    std::string address() const { return rd_kafka_mock_cluster_bootstraps(cluster_); }
-
-    // The next answers to messages.
-    void refuse(int times) {
-        for (int i = 0; i < times; ++i)
-            rd_kafka_mock_push_request_errors(
-                cluster_, 0 /* Produce */, 1, RD_KAFKA_RESP_ERR_INVALID_MSG
-            );
-    }
-
-    static void quiet(const rd_kafka_t*, int, const char*, const char*) {}
-
-  private:
-    rd_kafka_t* owner_ = nullptr;
-    rd_kafka_mock_cluster_t* cluster_ = nullptr;
-};
-
-struct message {
-    std::string key;
-    boost::json::object body;
-};
-
-// Everything in the topic, until `wanted` are there.
-std::vector<message> read_topic(const std::string& brokers, const char* topic, std::size_t wanted) {
-    auto* conf = rd_kafka_conf_new();
-    rd_kafka_conf_set(conf, "bootstrap.servers", brokers.c_str(), nullptr, 0);
-    rd_kafka_conf_set(conf, "group.id", "test", nullptr, 0);
-    rd_kafka_conf_set(conf, "auto.offset.reset", "earliest", nullptr, 0);
-    rd_kafka_conf_set_log_cb(conf, mock_brokers::quiet);
-    auto* consumer = rd_kafka_new(RD_KAFKA_CONSUMER, conf, nullptr, 0);
-    auto* parts = rd_kafka_topic_partition_list_new(4);
-    for (int i = 0; i < 4; ++i)
-        rd_kafka_topic_partition_list_add(parts, topic, i)->offset = RD_KAFKA_OFFSET_BEGINNING;
-    rd_kafka_assign(consumer, parts);
-    std::vector<message> out;
-    const auto until = steady_clock::now() + 20s;
-    while (out.size() < wanted && steady_clock::now() < until) {
-        auto* one = rd_kafka_consumer_poll(consumer, 100);
-        if (!one)
-            continue;
-        if (!one->err)
-            out.push_back(
-                {std::string(static_cast<const char*>(one->key), one->key_len),
-                 boost::json::parse(
-                     std::string_view(static_cast<const char*>(one->payload), one->len)
-                 )
-                     .as_object()}
-            );
-        rd_kafka_message_destroy(one);
-    }
-    rd_kafka_topic_partition_list_destroy(parts);
-    rd_kafka_consumer_close(consumer);
-    rd_kafka_destroy(consumer);
-    return out;
-}
 
 kafka_options to(const mock_brokers& brokers) {
     kafka_options options;
@@ -116,9 +46,9 @@ TEST(kafka_queue, delivers_events_in_the_networks_envelope) {
     (*queue)->send("ai_stream_events", boost::json::object{{"type", "error"}});
     (*queue)->send("discovery_results", boost::json::array{1, 2});
     (*queue)->close(); // delivers what is under way
-    const auto got = read_topic(brokers.address(), "gateway", 3);
+    const auto got = read_topic(brokers.address(), "gateway", 3, 20s);
     ASSERT_EQ(got.size(), 3u);
-    std::map<std::string, message> by_type;
+    std::map<std::string, kafka_message> by_type;
     for (const auto& one : got)
         by_type[std::string(one.body.at("type").as_string())] = one;
     ASSERT_EQ(by_type.size(), 3u);
