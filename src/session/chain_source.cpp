@@ -257,7 +257,9 @@ make_chain_source(asio::any_io_executor executor, chain_source_options options, 
     auto fetch = [node = *node, options = std::move(options), controller = *controller, executor] {
         return read_all(std::make_shared<chain_reading>(node, options, controller, executor));
     };
-    return std::make_shared<refreshed_source>(executor, std::move(fetch), rules, std::move(log));
+    return std::make_shared<refreshed_source>(
+        executor, std::move(fetch), rules, std::move(log), [node = *node] { node->stop(); }
+    );
 }
 
 } // namespace rivulet::session

@@ -11,12 +11,13 @@
 
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
-#include <boost/asio/detached.hpp>
 #include <boost/json/array.hpp>
+#include <boost/system/system_error.hpp>
 #include <fmt/core.h>
 
 #include <algorithm>
 #include <atomic>
+#include <list>
 #include <mutex>
 #include <random>
 
@@ -63,10 +64,20 @@ struct discovery::impl : std::enable_shared_from_this<discovery::impl> {
         // Empty when the answer may be used.
         std::function<std::string(const orchestrator_info&)> judge;
         std::function<void(discovered)> found;
+        // Says how many were accepted: when the caller goes on, and again with each late one.
+        std::function<void(std::size_t)> count;
         std::string asked_for;
         summary result;
         std::vector<discovered> accepted;
         bool told = false; // the caller went on: `accepted` is not kept any longer
+        std::list<asio::cancellation_signal> signals; // of the questions under way
+
+        void cancel() {
+            // A question may end inside emit() and erase its signal, so step over it first.
+            for (auto it = signals.begin(); it != signals.end();)
+                (it++)->emit(asio::cancellation_type::all);
+            changed.notify_all();
+        }
     };
 
     using gathering_ptr = std::shared_ptr<gathering>;
@@ -79,6 +90,8 @@ struct discovery::impl : std::enable_shared_from_this<discovery::impl> {
     awaitable<outcome<std::vector<candidate>>> shuffled();
     awaitable<void> poll();
     awaitable<std::size_t> poll_once();
+    void enlist(const gathering_ptr& g);
+    void complain(std::exception_ptr thrown);
 
     asio::any_io_executor executor;
     std::shared_ptr<info_source> infos;
@@ -94,6 +107,7 @@ struct discovery::impl : std::enable_shared_from_this<discovery::impl> {
     std::mt19937_64 random{std::random_device{}()};
     std::vector<discovered> network;
     std::size_t known = 0;
+    std::vector<std::weak_ptr<gathering>> gatherings;
 };
 
 discovery::discovery(
@@ -139,7 +153,9 @@ void discovery::start() {
         asio::co_spawn(
             self->executor,
             self->poll(),
-            asio::bind_cancellation_slot(slot, [self](std::exception_ptr) {})
+            asio::bind_cancellation_slot(
+                slot, [self](std::exception_ptr thrown) { self->complain(thrown); }
+            )
         );
     });
 }
@@ -152,6 +168,10 @@ void discovery::stop() {
     asio::post(impl_->executor, [self = impl_] {
         self->cancel.emit(asio::cancellation_type::all);
     });
+    const std::lock_guard lock(impl_->guard);
+    for (const auto& one : impl_->gatherings)
+        if (auto g = one.lock())
+            asio::post(g->executor, [g] { g->cancel(); });
 }
 
 awaitable<outcome<std::vector<candidate>>> discovery::impl::shuffled() {
@@ -170,8 +190,38 @@ awaitable<outcome<std::vector<candidate>>> discovery::impl::shuffled() {
 }
 
 void discovery::impl::ask_more(const gathering_ptr& g) {
-    for (auto& whom : g->fsm.take_questions(steady_clock::now()))
-        asio::co_spawn(g->executor, ask_one(g, std::move(whom)), asio::detached);
+    for (auto& whom : g->fsm.take_questions(steady_clock::now())) {
+        const auto signal = g->signals.emplace(g->signals.end());
+        auto on_end = [self = shared_from_this(), g, signal](std::exception_ptr thrown) {
+            self->complain(thrown);
+            g->signals.erase(signal);
+        };
+        const auto slot = signal->slot();
+        asio::co_spawn(
+            g->executor,
+            ask_one(g, std::move(whom)),
+            asio::bind_cancellation_slot(slot, std::move(on_end))
+        );
+    }
+}
+
+void discovery::impl::complain(std::exception_ptr thrown) {
+    try {
+        if (thrown)
+            std::rethrow_exception(thrown);
+    } catch (const boost::system::system_error& e) {
+        if (e.code() != asio::error::operation_aborted)
+            log.error("{}", e.what());
+    } catch (const std::exception& e) {
+        log.error("{}", e.what());
+    }
+}
+
+// stop() reaches it from now on.
+void discovery::impl::enlist(const gathering_ptr& g) {
+    const std::lock_guard lock(guard);
+    std::erase_if(gatherings, [](const auto& one) { return one.expired(); });
+    gatherings.push_back(g);
 }
 
 // A coroutine of its own, so that a slow one holds nobody up; it keeps the implementation alive.
@@ -220,6 +270,8 @@ void discovery::impl::judge_answer(
     one.score = whom.score;
     if (!g.told)
         g.accepted.push_back(one);
+    else if (g.count)
+        g.count(g.fsm.accepted());
     g.found(std::move(one));
 }
 
@@ -236,10 +288,12 @@ awaitable<outcome<void>> discovery::impl::gather(gathering_ptr g, gather_rules r
     if (list->empty())
         co_return failure(errc::not_found, "the list of orchestrators is empty");
     g->fsm = gather_fsm(rules, std::move(*list), steady_clock::now());
-    ask_more(g);
+    enlist(g);
+    if (!stopped)
+        ask_more(g);
     while (!stopped) {
         const auto now = steady_clock::now();
-        if (g->fsm.enough(now))
+        if (g->fsm.enough(now)) // late answers go on being heard
             break;
         co_await g->changed.wait_until(g->fsm.next_look(now));
     }
@@ -271,6 +325,9 @@ awaitable<outcome<discovery::summary>> discovery::gather(
     g->question.capabilities = table;
     g->asked_for = pipeline_of(capability) + ' ' + valid_utf8(model, 100);
     g->found = std::move(found);
+    g->count = [self, capability, model](std::size_t accepted) {
+        self->watch.available(capability, model, accepted);
+    };
     g->judge = [self, table = std::move(table), capability, model](const orchestrator_info& info) {
         const acceptance_rules accept{self->blocked, self->options.require_ticket_params};
         return rejection(info, table, capability, model, accept);
@@ -279,7 +336,8 @@ awaitable<outcome<discovery::summary>> discovery::gather(
     g->told = true;
     if (!done)
         co_return done.error();
-    self->watch.gathered(capability, model, g->accepted);
+    g->count(g->fsm.accepted());
+    self->watch.gathered(g->accepted);
     g->accepted.clear();
     co_return std::move(g->result);
 }

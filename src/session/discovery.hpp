@@ -56,6 +56,7 @@ class discovery {
 
     // Starts the background poll of network capabilities.
     void start();
+    // Cancels what is under way; the loops must turn on for a moment before what was given may go.
     void stop();
 
     // Asks everybody for `capability` and `model`. Every usable answer goes to `found` as it

@@ -96,23 +96,24 @@ void discovery_watch::accepted(const std::string& address, const std::string& as
         log_.info("{} can be used again", address);
 }
 
-void discovery_watch::gathered(
-    capability_id capability, const std::string& model, const std::vector<discovered>& found
+void discovery_watch::available(
+    capability_id capability, const std::string& model, std::size_t count
 ) {
-    {
-        const std::lock_guard lock(guard_);
-        const auto key = std::pair(capability, model);
-        if (available_.size() < most_models || available_.contains(key)) {
-            auto [entry, fresh] = available_.try_emplace(key);
-            if (fresh)
-                entry->second = metrics_.make_gauge(
-                    "livepeer_ai_orchestrators_available_total",
-                    "Orchestrators that offered the model at the last gathering.",
-                    {{"pipeline", pipeline_of(capability)}, {"model_name", valid_utf8(model, 200)}}
-                );
-            entry->second.set(static_cast<double>(found.size()));
-        }
-    }
+    const std::lock_guard lock(guard_);
+    const auto key = std::pair(capability, model);
+    if (available_.size() >= most_models && !available_.contains(key))
+        return;
+    auto [entry, fresh] = available_.try_emplace(key);
+    if (fresh)
+        entry->second = metrics_.make_gauge(
+            "livepeer_ai_orchestrators_available_total",
+            "Orchestrators that offered the model at the last gathering.",
+            {{"pipeline", pipeline_of(capability)}, {"model_name", valid_utf8(model, 200)}}
+        );
+    entry->second.set(static_cast<double>(count));
+}
+
+void discovery_watch::gathered(const std::vector<discovered>& found) {
     if (!events_ || found.empty())
         return;
     json::array rows;

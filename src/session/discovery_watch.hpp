@@ -31,9 +31,9 @@ class discovery_watch {
     // An answer that can't be used for what was asked.
     void rejected(const std::string& address, const std::string& asked_for, const std::string& why);
     void accepted(const std::string& address, const std::string& asked_for);
-    void gathered(
-        capability_id capability, const std::string& model, const std::vector<discovered>& found
-    );
+    // How many may be used for a model, as a gathering knows by now.
+    void available(capability_id capability, const std::string& model, std::size_t count);
+    void gathered(const std::vector<discovered>& found);
     void network(const std::vector<discovered>& all);
 
   private:

@@ -4,6 +4,7 @@
 
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
+#include <boost/system/system_error.hpp>
 
 #include <mutex>
 #include <optional>
@@ -11,8 +12,11 @@
 namespace rivulet::session {
 
 struct refreshed_source::state : std::enable_shared_from_this<refreshed_source::state> {
-    state(asio::any_io_executor ex, fetch f, refresh_rules rules, logger l)
-        : executor(std::move(ex)), get(std::move(f)), fsm(rules), log(std::move(l)) {}
+    state(
+        asio::any_io_executor ex, fetch f, refresh_rules rules, logger l, std::function<void()> stop
+    )
+        : executor(std::move(ex)), get(std::move(f)), on_stop(std::move(stop)), fsm(rules),
+          log(std::move(l)) {}
 
     // Waits on a shard of its own until something is known; the timer is touched only there.
     struct waiter {
@@ -25,9 +29,16 @@ struct refreshed_source::state : std::enable_shared_from_this<refreshed_source::
     awaitable<void> run();
     void learnt(outcome<std::vector<candidate>> list);
     void wake_all();
+    void ended(std::exception_ptr thrown);
+
+    bool is_stopped() {
+        const std::lock_guard lock(guard);
+        return stopped;
+    }
 
     asio::any_io_executor executor;
     fetch get;
+    std::function<void()> on_stop;
     refresh_fsm fsm; // on `executor` only, as `cancel`
     logger log;
     asio::cancellation_signal cancel;
@@ -39,21 +50,25 @@ struct refreshed_source::state : std::enable_shared_from_this<refreshed_source::
 };
 
 refreshed_source::refreshed_source(
-    asio::any_io_executor executor, fetch fetch, refresh_rules rules, logger log
+    asio::any_io_executor executor,
+    fetch fetch,
+    refresh_rules rules,
+    logger log,
+    std::function<void()> on_stop
 )
-    : state_(std::make_shared<state>(std::move(executor), std::move(fetch), rules, std::move(log))
-      ) {
+    : state_(std::make_shared<state>(
+          std::move(executor), std::move(fetch), rules, std::move(log), std::move(on_stop)
+      )) {
     asio::post(state_->executor, [self = state_] {
-        {
-            const std::lock_guard lock(self->guard);
-            if (self->stopped)
-                return;
-        }
+        if (self->is_stopped())
+            return;
         auto slot = self->cancel.slot();
         asio::co_spawn(
             self->executor,
             self->run(),
-            asio::bind_cancellation_slot(slot, [self](std::exception_ptr) {})
+            asio::bind_cancellation_slot(
+                slot, [self](std::exception_ptr thrown) { self->ended(thrown); }
+            )
         );
     });
 }
@@ -68,6 +83,8 @@ void refreshed_source::stop() {
         if (std::exchange(state_->stopped, true))
             return;
     }
+    if (state_->on_stop)
+        state_->on_stop();
     asio::post(state_->executor, [self = state_] {
         self->cancel.emit(asio::cancellation_type::all);
         self->wake_all();
@@ -79,6 +96,8 @@ awaitable<void> refreshed_source::state::run() {
     asio::steady_timer timer(executor);
     for (;;) {
         auto list = co_await get();
+        if (is_stopped())
+            co_return;
         const auto now = steady_clock::now();
         const auto failed_before = fsm.failures();
         const auto next = list ? fsm.succeeded(now) : fsm.failed(now);
@@ -93,6 +112,22 @@ awaitable<void> refreshed_source::state::run() {
         learnt(std::move(list));
         timer.expires_at(next);
         co_await timer.async_wait(asio::use_awaitable);
+    }
+}
+
+// Cancelling is no error; anything else is, and nobody may wait for ever because of it.
+void refreshed_source::state::ended(std::exception_ptr thrown) {
+    try {
+        if (thrown)
+            std::rethrow_exception(thrown);
+    } catch (const boost::system::system_error& e) {
+        if (e.code() == asio::error::operation_aborted)
+            return;
+        log.error("{}", e.what());
+        learnt(failure(e.code(), e.what()));
+    } catch (const std::exception& e) {
+        log.error("{}", e.what());
+        learnt(failure(errc::protocol_violation, e.what()));
     }
 }
 

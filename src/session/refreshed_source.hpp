@@ -17,8 +17,14 @@ class refreshed_source : public candidate_source {
     // One attempt, with a deadline of its own. What it uses, it owns.
     using fetch = std::function<awaitable<outcome<std::vector<candidate>>>()>;
 
-    // The first fetch starts at once.
-    refreshed_source(asio::any_io_executor executor, fetch fetch, refresh_rules rules, logger log);
+    // The first fetch starts at once. `on_stop` lets go of what outlives a fetch.
+    refreshed_source(
+        asio::any_io_executor executor,
+        fetch fetch,
+        refresh_rules rules,
+        logger log,
+        std::function<void()> on_stop = {}
+    );
     ~refreshed_source() override;
 
     awaitable<outcome<std::vector<candidate>>> candidates() override;
