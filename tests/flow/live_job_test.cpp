@@ -32,6 +32,17 @@ std::string cause(const boost::json::value& status) {
     return value ? std::string(value->as_string()) : std::string();
 }
 
+// Why the last orchestrator was given up; empty while none was.
+std::string swap_cause(const boost::json::value& status) {
+    const auto& last = status.at("gateway_status").at("swaps").at("last");
+    return last.is_null() ? std::string() : std::string(last.at("cause").as_string());
+}
+
+std::string swap_text(const boost::json::value& status) {
+    const auto& last = status.at("gateway_status").at("swaps").at("last");
+    return std::string(last.at("message").as_string());
+}
+
 // A TCP port that accepts connections and never reads from them.
 class deaf_port {
   public:
@@ -171,7 +182,8 @@ TEST(live_job, an_orchestrator_that_dies_is_named_in_one_line) {
     ASSERT_TRUE(eventually([&] { return rig.state("cam") == "live"; }));
     const auto url = orchestrator->url();
     orchestrator.reset();
-    ASSERT_TRUE(eventually([&] { return rig.state("cam") == "failed"; }));
+    ASSERT_TRUE(eventually([&] { return swap_cause(rig.status("cam")) != ""; }));
+    EXPECT_EQ(rig.state("cam"), "starting"); // it may come back
     EXPECT_THAT(summary(rig.status("cam")), HasSubstr(url));
     EXPECT_TRUE(rig.channel_exists("cam"));
     EXPECT_EQ(publisher->kicked(), "");
@@ -400,7 +412,7 @@ TEST(live_job, an_answer_that_points_elsewhere_is_refused) {
     EXPECT_THAT(summary(rig.status("cam")), HasSubstr("another host"));
 }
 
-TEST(live_conformance, s35_a_404_on_publish_ends_the_job) {
+TEST(live_conformance, s35_a_404_on_publish_gives_the_job_to_another) {
     fake_orchestrator orchestrator;
     live_rig rig({orchestrator.url()});
     auto publisher = rig.publish("cam");
@@ -408,12 +420,11 @@ TEST(live_conformance, s35_a_404_on_publish_ends_the_job) {
     const auto job = orchestrator.last_job();
     ASSERT_TRUE(eventually([&] { return rig.state("cam") == "connected"; }));
     orchestrator.remove(job, "");
-    ASSERT_TRUE(eventually([&] { return rig.state("cam") == "failed"; }));
-    EXPECT_EQ(cause(rig.status("cam")), "input_channel_gone");
+    ASSERT_TRUE(eventually([&] { return swap_cause(rig.status("cam")) == "input_channel_gone"; }));
     EXPECT_TRUE(rig.channel_exists("cam"));
 }
 
-TEST(live_conformance, s35_the_end_of_the_output_ends_the_job) {
+TEST(live_conformance, s35_the_end_of_the_output_gives_the_job_to_another) {
     fake_orchestrator orchestrator;
     live_rig rig({orchestrator.url()});
     auto publisher = rig.publish("cam");
@@ -421,8 +432,7 @@ TEST(live_conformance, s35_the_end_of_the_output_ends_the_job) {
     const auto job = orchestrator.last_job();
     ASSERT_TRUE(eventually([&] { return rig.state("cam") == "connected"; }));
     orchestrator.remove(job, "out");
-    ASSERT_TRUE(eventually([&] { return rig.state("cam") == "failed"; }));
-    EXPECT_EQ(cause(rig.status("cam")), "output_ended");
+    ASSERT_TRUE(eventually([&] { return swap_cause(rig.status("cam")) == "output_ended"; }));
     // The orchestrator is told that the job is over.
     EXPECT_TRUE(eventually([&] {
         return !orchestrator.exists(job, "") && !orchestrator.exists(job, "control");
@@ -444,7 +454,7 @@ TEST(live_conformance, s35_the_end_of_the_events_does_not_end_the_job) {
     EXPECT_EQ(rig.state("cam"), "live");
 }
 
-TEST(live_conformance, s35_a_404_on_control_ends_the_job) {
+TEST(live_conformance, s35_a_404_on_control_gives_the_job_to_another) {
     fake_orchestrator orchestrator;
     auto timing = quick_timing();
     timing.keepalive = 100ms;
@@ -454,28 +464,26 @@ TEST(live_conformance, s35_a_404_on_control_ends_the_job) {
     const auto job = orchestrator.last_job();
     ASSERT_TRUE(eventually([&] { return rig.state("cam") == "connected"; }));
     orchestrator.remove(job, "control");
-    ASSERT_TRUE(eventually([&] { return rig.state("cam") == "failed"; }));
-    EXPECT_EQ(cause(rig.status("cam")), "control_gone");
+    ASSERT_TRUE(eventually([&] { return swap_cause(rig.status("cam")) == "control_gone"; }));
 }
 
-TEST(live_conformance, s36_output_that_stalls_while_input_flows_ends_the_job) {
+TEST(live_conformance, s36_output_that_stalls_while_input_flows_gives_the_job_to_another) {
     fake_orchestrator orchestrator;
     auto timing = quick_timing();
-    timing.output_silence = 600ms;
+    timing.first_output = 600ms;
     live_rig rig({orchestrator.url()}, timing);
     auto publisher = rig.publish("cam");
     publisher->start();
     (void)orchestrator.last_job();
-    ASSERT_TRUE(eventually([&] { return rig.state("cam") == "failed"; }));
-    EXPECT_EQ(cause(rig.status("cam")), "output_stalled");
-    EXPECT_THAT(summary(rig.status("cam")), HasSubstr("timeout waiting for segments"));
+    ASSERT_TRUE(eventually([&] { return swap_cause(rig.status("cam")) == "output_stalled"; }));
+    EXPECT_THAT(swap_text(rig.status("cam")), HasSubstr("timeout waiting for segments"));
 }
 
 TEST(live_conformance, s36_no_output_without_input_does_not_end_the_job) {
     fake_orchestrator orchestrator;
     orchestrator.echo();
     auto timing = quick_timing();
-    timing.output_silence = 400ms;
+    timing.first_output = timing.output_silence = 400ms;
     live_rig rig({orchestrator.url()}, timing);
     auto publisher = rig.publish("cam");
     publisher->start();
@@ -485,7 +493,7 @@ TEST(live_conformance, s36_no_output_without_input_does_not_end_the_job) {
     EXPECT_EQ(rig.state("cam"), "live");
 }
 
-TEST(live_conformance, s37_silent_events_end_the_job) {
+TEST(live_conformance, s37_silent_events_give_the_job_to_another) {
     fake_orchestrator orchestrator;
     orchestrator.echo();
     auto timing = quick_timing();
@@ -499,9 +507,8 @@ TEST(live_conformance, s37_silent_events_end_the_job) {
         std::this_thread::sleep_for(200ms);
     }
     EXPECT_EQ(rig.state("cam"), "live");
-    ASSERT_TRUE(eventually([&] { return rig.state("cam") == "failed"; }));
-    EXPECT_EQ(cause(rig.status("cam")), "events_silent");
-    EXPECT_THAT(summary(rig.status("cam")), HasSubstr("timeout waiting for events"));
+    ASSERT_TRUE(eventually([&] { return swap_cause(rig.status("cam")) == "events_silent"; }));
+    EXPECT_THAT(swap_text(rig.status("cam")), HasSubstr("timeout waiting for events"));
 }
 
 TEST(live_conformance, s32_an_orchestrator_that_never_reads_is_slow) {
@@ -513,9 +520,8 @@ TEST(live_conformance, s32_an_orchestrator_that_never_reads_is_slow) {
     live_rig rig({orchestrator.url()});
     auto publisher = rig.publish("cam");
     publisher->start();
-    ASSERT_TRUE(eventually([&] { return rig.state("cam") == "failed"; }));
-    EXPECT_EQ(cause(rig.status("cam")), "orchestrator_slow");
-    EXPECT_THAT(summary(rig.status("cam")), HasSubstr("slow"));
+    ASSERT_TRUE(eventually([&] { return swap_cause(rig.status("cam")) == "orchestrator_slow"; }));
+    EXPECT_THAT(swap_text(rig.status("cam")), HasSubstr("slow"));
     // The publisher has not noticed.
     EXPECT_EQ(publisher->kicked(), "");
     EXPECT_TRUE(rig.channel_exists("cam"));

@@ -142,7 +142,7 @@ awaitable<void> fake_orchestrator::record(
         }
         if (chunk->segment_ends)
             into->segments.push_back(std::exchange(into->open, {}));
-        if (echo) {
+        if (echo && !into->muted) {
             if (chunk->segment_begins)
                 (void)writer->begin_segment();
             for (const auto& block : chunk->blocks)
@@ -190,6 +190,10 @@ std::size_t fake_orchestrator::bytes(const std::string& job, const std::string& 
 bool fake_orchestrator::exists(const std::string& job, const std::string& channel) {
     const auto name = name_of(job, channel);
     return at_home(name, [this, name] { return table_.find(name) != nullptr; });
+}
+
+void fake_orchestrator::mute(const std::string& job) {
+    at_home(job, [this, job] { recordings_.at(job)->muted = true; });
 }
 
 void fake_orchestrator::publish(

@@ -46,6 +46,9 @@ class fake_orchestrator {
     // From now on everything written to a job's input appears at its output, byte for byte.
     void echo();
 
+    // Nothing of this job appears at its output any more; it takes its input all the same.
+    void mute(const std::string& job);
+
     std::vector<received_job> jobs();
     std::string last_job(); // its id; throws when there is none within some seconds
 
@@ -62,6 +65,7 @@ class fake_orchestrator {
         std::vector<std::string> segments;
         std::string open;
         std::size_t bytes = 0;
+        bool muted = false; // no echo
     };
 
     static std::string name_of(const std::string& job, const std::string& channel) {

@@ -122,6 +122,7 @@ live::job_timing quick_timing() {
     timing.last_output_total = 1s;
     timing.last_segment = 1s;
     timing.goodbye = 1s;
+    timing.first_output = 30s;
     timing.retry_first = 100ms;
     timing.retry_last = 200ms;
     return timing;
@@ -134,12 +135,16 @@ live::registry_options quick(live::registry_options options) {
     return options;
 }
 
-live::job_services services(std::vector<std::string> orchestrators, live::job_timing timing) {
+live::job_services
+services(known_orchestrators& known, live::job_timing timing, live::swap_limits swaps) {
     return {
         session::orchestrator_client(http::client_options(), session::channel_hosts::own),
         http::client_options(),
-        std::move(orchestrators),
-        timing};
+        known.sessions(),
+        known.payments(),
+        timing,
+        swaps,
+        {}};
 }
 
 trickle::server_options readable(live::gate& gate) {
@@ -156,17 +161,18 @@ live_rig::live_rig(
     std::vector<std::string> orchestrators,
     live::job_timing timing,
     live::registry_options options,
-    live::gate_options access
+    live::gate_options access,
+    live::swap_limits swaps
 )
-    : table_(shards_, {}, logger("rig")), feeds_(shards_, table_, {}, logger("rig")),
-      registry_(std::make_unique<live::registry>(
-          shards_,
-          table_,
-          feeds_,
-          services(std::move(orchestrators), timing),
-          quick(std::move(options)),
-          logger("rig")
-      )),
+    : known_(shards_, orchestrators), table_(shards_, {}, logger("rig")),
+      feeds_(shards_, table_, {}, logger("rig")), registry_(std::make_unique<live::registry>(
+                                                      shards_,
+                                                      table_,
+                                                      feeds_,
+                                                      services(known_, timing, swaps),
+                                                      quick(std::move(options)),
+                                                      logger("rig")
+                                                  )),
       gate_(*registry_, std::move(access), logger("rig")), front_(shards_, {}, logger("rig")),
       trickle_(table_, readable(gate_), logger("rig")) {
     trickle_.mount(front_, shards_);
@@ -181,6 +187,7 @@ live_rig::~live_rig() {
 
 void live_rig::stop() {
     registry_->stop(3s);
+    known_.stop();
     feeds_.stop();
     table_.stop();
     front_.stop(100ms);

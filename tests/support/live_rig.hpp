@@ -7,6 +7,7 @@
 #include "http/server.hpp"
 #include "live/gate.hpp"
 #include "live/registry.hpp"
+#include "support/known_orchestrators.hpp"
 #include "support/raw_http.hpp"
 #include "trickle/channel_table.hpp"
 #include "trickle/server.hpp"
@@ -86,7 +87,8 @@ class live_rig {
         std::vector<std::string> orchestrators,
         live::job_timing timing = quick_timing(),
         live::registry_options options = live::registry_options(),
-        live::gate_options access = live::gate_options()
+        live::gate_options access = live::gate_options(),
+        live::swap_limits swaps = live::swap_limits()
     );
     ~live_rig();
 
@@ -116,6 +118,8 @@ class live_rig {
 
     live::gate& gate() { return gate_; }
 
+    known_orchestrators& known() { return known_; }
+
     shards& threads() { return shards_; }
 
     egress::feed_table& feeds() { return feeds_; }
@@ -126,6 +130,7 @@ class live_rig {
 
   private:
     shards shards_{2};
+    known_orchestrators known_;
     trickle::channel_table table_;
     egress::feed_table feeds_;
     std::unique_ptr<live::registry> registry_;
