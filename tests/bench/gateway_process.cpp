@@ -114,10 +114,11 @@ outcome<void> gateway_process::wait_until_ready(int output) {
     }
     http_port_ = port_after(text, "http ");
     rtmp_port_ = port_after(text, "rtmp ");
-    if (http_port_ != 0)
+    worker_port_ = port_after(text, "worker ");
+    if (http_port_ != 0 || worker_port_ != 0)
         return {};
     stop();
-    return failure(errc::connect_failed, "the gateway did not start:\n" + log_tail());
+    return failure(errc::connect_failed, "rivulet did not start:\n" + log_tail());
 }
 
 bool gateway_process::running() {

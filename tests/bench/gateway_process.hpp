@@ -1,6 +1,5 @@
-// A rivulet gateway as a child process: start it, learn its ports, watch its CPU time and memory,
-// ask its API, stop it.
-// Thread: the owner's; every call blocks shortly.
+// A rivulet gateway or worker as a child process: start it, learn its ports, watch its CPU time and
+// memory, ask its API, stop it. Thread: the owner's; every call blocks shortly.
 #pragma once
 
 #include "base/error.hpp"
@@ -36,6 +35,8 @@ class gateway_process {
 
     std::uint16_t rtmp_port() const { return rtmp_port_; }
 
+    std::uint16_t worker_port() const { return worker_port_; } // of `rivulet worker`
+
     pid_t pid() const { return pid_; }
 
     // CPU time used so far, user and system; resident memory in bytes.
@@ -51,7 +52,7 @@ class gateway_process {
 
     pid_t pid_ = -1;
     int exit_status_ = -1;
-    std::uint16_t http_port_ = 0, rtmp_port_ = 0;
+    std::uint16_t http_port_ = 0, rtmp_port_ = 0, worker_port_ = 0;
     std::string log_file_;
 };
 
