@@ -70,7 +70,7 @@ job_search::try_one(session::selection& choice, session::attempt chosen) {
     if (!headers) {
         place.account->settle(payment::payment_session::sent::not_sent, 0);
         place.account.reset();
-        const auto why = session::to_fault(headers.error());
+        const auto why = session::to_payment_fault(headers.error());
         refused(url, why.text);
         choice.failed(std::move(*place.at), why);
         co_return std::nullopt;

@@ -144,6 +144,14 @@ fault to_fault(const failure& why) {
     return {kind_of(why), one_line(why.detail.empty() ? why.code.message() : why.detail)};
 }
 
+fault to_payment_fault(const failure& why) {
+    auto out = to_fault(why);
+    if (remedy_for(out.kind, 1) == remedy::suspend || out.kind == fault_kind::bad_request ||
+        out.kind == fault_kind::lost)
+        out.kind = fault_kind::payment;
+    return out;
+}
+
 fault to_fault(unsigned status, std::string_view body) {
     auto text = one_line(body);
     if (text.empty())

@@ -39,6 +39,8 @@ struct fault {
 // From a client call that failed (code and detail), or from a status and body that are no success.
 fault to_fault(const failure& why);
 fault to_fault(unsigned status, std::string_view body);
+// From a payer that failed (the signer is down, no tickets): never the orchestrator's own fault.
+fault to_payment_fault(const failure& why);
 
 enum class remedy {
     same_again,  // the same orchestrator, with fresh ticket parameters

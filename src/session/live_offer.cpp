@@ -1,6 +1,5 @@
 #include "session/live_offer.hpp"
 
-#include <boost/algorithm/string/predicate.hpp>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <fmt/core.h>
@@ -65,17 +64,6 @@ parse_live_answer(std::string_view body, std::string_view base, channel_hosts ho
         }))
         out.manifest_id = manifest;
     return out;
-}
-
-refusal classify_refusal(std::string_view text) {
-    using boost::algorithm::icontains;
-    if (icontains(text, "ticketparams expired"))
-        return refusal::try_again;
-    if (icontains(text, "insufficient capacity") || icontains(text, "invalid ticket sendernonce"))
-        return refusal::try_another;
-    if (icontains(text, "returned 400"))
-        return refusal::give_up;
-    return refusal::try_another;
 }
 
 } // namespace rivulet::session

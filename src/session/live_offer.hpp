@@ -1,5 +1,5 @@
-// The wire shapes of POST /live-video-to-video: the request's JSON, the answer's channel addresses,
-// and what a refusal means for the choice of an orchestrator. Pure.
+// The wire shapes of POST /live-video-to-video: the request's JSON and the answer's channel
+// addresses. Pure.
 // Fails with: protocol_violation and a text that names what the answer lacks.
 #pragma once
 
@@ -34,14 +34,5 @@ struct live_channels {
 
 outcome<live_channels>
 parse_live_answer(std::string_view body, std::string_view base, channel_hosts hosts);
-
-// What an orchestrator's refusal asks for (the network tells them apart by their text).
-enum class refusal {
-    try_again,   // the same orchestrator, at most three tries
-    try_another, // this one has no room or is broken
-    give_up      // the request itself is bad: nobody will take it
-};
-
-refusal classify_refusal(std::string_view text);
 
 } // namespace rivulet::session

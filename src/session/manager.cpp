@@ -113,11 +113,6 @@ std::shared_ptr<pool_entry> manager::impl::pool_for(capability_id id, const std:
     }
     auto entry = std::make_shared<pool_entry>(id, model, ground->options);
     entry->used = now;
-    entry->available = metrics.make_gauge(
-        "livepeer_ai_orchestrators_available_total",
-        "Orchestrators known for a model.",
-        model_labels(id, model)
-    );
     entry->requested = metrics.make_counter(
         "livepeer_ai_models_requested", "Requests for a model.", model_labels(id, model)
     );
@@ -220,7 +215,6 @@ void manager::impl::heard(const std::shared_ptr<pool_entry>& entry, const discov
                     labels
                 );
             }
-            entry->available.set(static_cast<double>(entry->members.members().size()));
             entry->wake_all();
         }
     }
@@ -282,7 +276,6 @@ manager::impl::sweep(std::shared_ptr<impl>, std::shared_ptr<pool_entry> entry, t
         co_return;
     const std::scoped_lock lock(entry->guard);
     entry->members.sweep(began, ground->now());
-    entry->available.set(static_cast<double>(entry->members.members().size()));
     std::erase_if(entry->latency_scores, [&](const auto& one) {
         return !entry->members.find(one.first);
     });

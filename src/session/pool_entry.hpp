@@ -60,7 +60,6 @@ struct pool_entry {
     std::map<std::string, std::string> standbys; // by who serves now
     std::map<std::pair<std::string, bool>, std::shared_ptr<renewal>> renewals;
 
-    observe::gauge available;
     observe::counter requested;
     std::map<std::string, observe::gauge> latency_scores; // by URL
 

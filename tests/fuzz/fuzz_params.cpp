@@ -9,6 +9,7 @@
 #include "live/json_object.hpp"
 #include "live/stream_params.hpp"
 #include "live/ts_meter.hpp"
+#include "session/fault.hpp"
 #include "session/live_offer.hpp"
 #include "session/orchestrator_address.hpp"
 
@@ -76,7 +77,7 @@ void answer(std::string_view text) {
         require(channels->manifest_id.find('/') == std::string::npos);
     }
     (void)session::orchestrator_bases({std::string(text)});
-    (void)session::classify_refusal(text);
+    (void)session::to_fault(500, text);
 }
 
 void ts(std::span<const std::uint8_t> data) {

@@ -1,7 +1,6 @@
 #include "session/live_offer.hpp"
 #include "session/orchestrator_address.hpp"
 #include "session/orchestrator_client.hpp"
-#include "session/selection_fsm.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -115,98 +114,6 @@ TEST(orchestrator_address, reads_comma_lists_and_keeps_order) {
     ASSERT_TRUE(bases);
     EXPECT_THAT(*bases, testing::ElementsAre("http://a:1", "http://b:2"));
     EXPECT_FALSE(orchestrator_bases({"http://a:1,ftp://b"}));
-}
-
-class selection : public testing::Test {
-  protected:
-    time_point now = time_point{} + 1h;
-    std::vector<std::string> three{"http://a:1", "http://b:1", "http://c:1"};
-};
-
-TEST_F(selection, goes_through_the_list_in_order) {
-    selection_fsm pick(three, "", 2s, now);
-    EXPECT_EQ(pick.next(now), "http://a:1");
-    pick.refused("can't connect");
-    EXPECT_EQ(pick.next(now), "http://b:1");
-    pick.refused("can't connect");
-    EXPECT_EQ(pick.next(now), "http://c:1");
-    pick.refused("insufficient capacity");
-    EXPECT_EQ(pick.next(now), std::nullopt);
-    EXPECT_THAT(
-        pick.end_reason(),
-        testing::AllOf(
-            HasSubstr("no orchestrators available"),
-            HasSubstr("http://a:1: can't connect"),
-            HasSubstr("http://c:1: insufficient capacity")
-        )
-    );
-}
-
-} // namespace
-
-TEST(live_conformance, s30_insufficient_capacity_leads_to_another_orchestrator) {
-    const time_point now = time_point{} + 1h;
-    selection_fsm pick({"http://a:1", "http://b:1"}, "", 2s, now);
-    ASSERT_EQ(pick.next(now), "http://a:1");
-    pick.refused("answered 503: Insufficient Capacity");
-    EXPECT_EQ(pick.next(now + 100ms), "http://b:1");
-}
-
-TEST(live_conformance, s31_only_matching_orchestrators_are_asked) {
-    const time_point now = time_point{} + 1h;
-    selection_fsm pick({"http://a:1", "http://gpu-b:1", "http://c:1"}, "gpu", 2s, now);
-    EXPECT_EQ(pick.next(now), "http://gpu-b:1");
-    pick.refused("no");
-    EXPECT_EQ(pick.next(now), std::nullopt);
-    selection_fsm none({"http://a:1"}, "gpu", 2s, now);
-    EXPECT_EQ(none.next(now), std::nullopt);
-    EXPECT_THAT(none.end_reason(), HasSubstr("none of 1 matches 'gpu'"));
-}
-
-namespace {
-
-TEST_F(selection, asks_an_orchestrator_with_an_expired_ticket_three_times) {
-    selection_fsm pick(three, "", 2s, now);
-    for (int i = 0; i < 3; ++i) {
-        EXPECT_EQ(pick.next(now), "http://a:1") << i;
-        pick.refused("TicketParams expired");
-    }
-    EXPECT_EQ(pick.next(now), "http://b:1");
-}
-
-TEST_F(selection, stops_at_a_request_that_the_runner_calls_bad) {
-    selection_fsm pick(three, "", 2s, now);
-    (void)pick.next(now);
-    pick.refused("answered 500: runner returned 400: no such model");
-    EXPECT_EQ(pick.next(now), std::nullopt);
-    EXPECT_TRUE(pick.bad_request());
-}
-
-TEST_F(selection, looks_at_its_budget_between_tries_only) {
-    selection_fsm pick(three, "", 2s, now);
-    EXPECT_TRUE(pick.next(now + 1h)); // the first try always happens
-    pick.refused("slow");
-    EXPECT_EQ(pick.next(now + 2s), std::nullopt);
-    EXPECT_THAT(pick.end_reason(), HasSubstr("within 2000 ms"));
-}
-
-TEST_F(selection, says_when_nothing_is_configured) {
-    selection_fsm pick({}, "", 2s, now);
-    EXPECT_EQ(pick.next(now), std::nullopt);
-    EXPECT_THAT(pick.end_reason(), HasSubstr("none is configured"));
-}
-
-TEST_F(selection, tries_at_most_twenty_orchestrators) {
-    std::vector<std::string> many;
-    for (int i = 0; i < 30; ++i)
-        many.push_back("http://h" + std::to_string(i) + ":1");
-    selection_fsm pick(many, "", 1h, now);
-    int asked = 0;
-    while (pick.next(now)) {
-        ++asked;
-        pick.refused("no");
-    }
-    EXPECT_EQ(asked, 20);
 }
 
 TEST(live_credentials, names_the_manifest_in_an_unsigned_segment) {

@@ -76,6 +76,16 @@ TEST(fault, the_status_in_a_call_s_words_counts) {
     EXPECT_EQ(to_fault(failure(errc::http_status, "answered ")).kind, fault_kind::internal);
 }
 
+TEST(fault, a_payer_that_fails_is_no_fault_of_the_orchestrator) {
+    for (const auto code :
+         {errc::connect_failed, errc::timed_out, errc::http_status, errc::invalid_argument}) {
+        const auto why = to_payment_fault(failure(code, "signer: it is down"));
+        EXPECT_EQ(why.kind, fault_kind::payment);
+        EXPECT_EQ(remedy_for(why.kind, 1), remedy::set_aside);
+    }
+    EXPECT_EQ(to_payment_fault(failure(errc::cancelled, "")).kind, fault_kind::client_gone);
+}
+
 TEST(fault, what_a_peer_said_is_one_short_line_of_valid_text) {
     const auto said = to_fault(500, "a\r\nb\x01\xff" + std::string(5000, 'x') + "\n");
     EXPECT_LE(said.text.size(), 300u);

@@ -503,6 +503,39 @@ TEST(orchestrators_conformance, s28_who_is_above_the_cap_is_not_used_and_the_rea
     EXPECT_TRUE(rig.next(again));
 }
 
+TEST(live_conformance, s30_insufficient_capacity_leads_to_another_orchestrator) {
+    manager_rig rig;
+    rig.network->put(offer("http://a:1", "noop"));
+    rig.network->put(offer("http://b:1", "noop"));
+    rig.start();
+    auto s = rig.sessions->begin(job_need(live, "noop"), 2s);
+    auto a = rig.next(s);
+    ASSERT_TRUE(a);
+    const auto full = a->url();
+    s.failed(
+        std::move(*a), to_fault(failure(errc::http_status, "answered 503: Insufficient Capacity"))
+    );
+    auto b = rig.next(s);
+    ASSERT_TRUE(b);
+    EXPECT_NE(b->url(), full);
+}
+
+TEST(live_conformance, s31_only_matching_orchestrators_are_asked) {
+    manager_rig rig;
+    for (const auto* url : {"http://a:1", "http://gpu-b:1", "http://c:1"})
+        rig.network->put(offer(url, "noop"));
+    rig.start();
+    auto s = rig.sessions->begin(job_need(live, "noop", "gpu"), 2s);
+    auto a = rig.next(s);
+    ASSERT_TRUE(a);
+    EXPECT_EQ(a->url(), "http://gpu-b:1");
+    s.failed(std::move(*a), to_fault(500, "no"));
+    EXPECT_FALSE(rig.next(s));
+    auto none = rig.sessions->begin(job_need(live, "noop", "tpu"), 2s);
+    EXPECT_FALSE(rig.next(none));
+    EXPECT_THAT(none.summary(), testing::HasSubstr("none of 3 matches 'tpu'"));
+}
+
 TEST(orchestrators_conformance, s31_no_pools_before_the_first_request) {
     manager_rig rig;
     EXPECT_EQ(boost::json::serialize(rig.start().pools_info()), "{}");
