@@ -30,7 +30,7 @@ struct job_options {
     boost::json::object params;
     duration status_interval = std::chrono::seconds(10);
     duration input_timeout = std::chrono::seconds(60);
-    duration first_input_timeout = std::chrono::seconds(60);
+    duration first_input_timeout = std::chrono::seconds(60); // before any came
     bool reports = true; // status and trace events; false for a runner that sends its own
     duration flush_limit = std::chrono::seconds(10); // for the runner to end
 };

@@ -1,11 +1,10 @@
 #include "worker/node_offer.hpp"
 
-#include "livepeer.pb.h"
-
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <limits>
+#include <livepeer.pb.h>
 #include <numeric>
 
 namespace rivulet::worker {

@@ -143,6 +143,8 @@ struct orchestrator::impl : std::enable_shared_from_this<orchestrator::impl> {
         settings.label = random_hex(4);
         settings.status_interval = options.status_interval;
         settings.input_timeout = options.input_timeout;
+        settings.first_input_timeout =
+            std::min(options.input_timeout, settings.first_input_timeout);
         const auto job_log = log.with("job " + settings.label);
         auto made =
             std::make_shared<job>(home, channels, std::move(settings), std::move(place), job_log);

@@ -1,7 +1,5 @@
 #include "worker/rpc_server.hpp"
 
-#include "livepeer.grpc.pb.h"
-
 #include <chrono>
 #include <ctime>
 #include <fcntl.h>
@@ -9,6 +7,7 @@
 #include <grpcpp/server.h>
 #include <grpcpp/server_builder.h>
 #include <grpcpp/server_posix.h>
+#include <livepeer.grpc.pb.h>
 #include <mutex>
 #include <unistd.h>
 

@@ -1,7 +1,6 @@
 #include "worker/session_token.hpp"
 
 #include "base/ids.hpp"
-#include "livepeer.pb.h"
 #include "payment/base64.hpp"
 
 #include <openssl/crypto.h>
@@ -9,6 +8,7 @@
 #include <openssl/hmac.h>
 
 #include <array>
+#include <livepeer.pb.h>
 
 namespace rivulet::worker {
 

@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <deque>
 #include <mutex>
+#include <pthread.h>
 #include <thread>
 #include <utility>
 #include <variant>
@@ -198,7 +199,10 @@ transcode_runner::transcode_runner(
     };
     events.broken = [inside](std::string message) { inside->broken = std::move(message); };
     shared_->work = std::make_unique<transcoder>(std::move(options), std::move(events));
-    thread_ = std::thread([self = shared_] { self->run(); });
+    thread_ = std::thread([self = shared_] {
+        pthread_setname_np(pthread_self(), "worker-job");
+        self->run();
+    });
 }
 
 transcode_runner::~transcode_runner() {

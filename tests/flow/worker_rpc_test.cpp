@@ -1,6 +1,5 @@
 // Discovery over gRPC on the port that also serves REST and trickle, asked by grpc++ itself.
 #include "http/client.hpp"
-#include "livepeer.grpc.pb.h"
 #include "payment/base64.hpp"
 #include "worker/service.hpp"
 
@@ -16,6 +15,7 @@
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
 #include <grpcpp/security/tls_credentials_options.h>
+#include <livepeer.grpc.pb.h>
 #include <thread>
 
 namespace rivulet::worker {
