@@ -32,8 +32,9 @@ outcome<tls_context> client_tls(tls_verify verify, const std::filesystem::path& 
 
 // SHA-256 of a peer's certificate as lower-case hex; empty when it has none.
 std::string certificate_fingerprint(SSL* session);
-// Remembers the first fingerprint per `authority` ("host:port", IPv6 without brackets); false when a
-// later one differs. Any thread. At most some thousands are remembered, then the first is forgotten.
+// Remembers the first fingerprint per `authority` ("host:port", IPv6 without brackets); false when
+// a later one differs. Any thread. At most some thousands are remembered, then the first is
+// forgotten.
 bool check_pin(const std::string& authority, const std::string& fingerprint);
 // Forgets what is remembered and returns it, so that the next certificate is taken.
 std::string forget_pin(const std::string& authority);
