@@ -140,7 +140,8 @@ void live_payer::segment_begun(time_point now) {
 }
 
 void live_payer::video(int width, int height, double fps) {
-    if (!impl_->options.real_pixels || width <= 0 || height <= 0)
+    // A rate that nobody knows yet would make the work free.
+    if (!impl_->options.real_pixels || width <= 0 || height <= 0 || !(fps > 0))
         return;
     impl_->fsm.rate(double(width) * height * fps, steady_clock::now());
     impl_->wake.notify_all();

@@ -375,6 +375,14 @@ class scripted_session final : public payment_session {
 
     awaitable<outcome<paid>> pay(work_units units, std::string) override {
         asked.push_back(units);
+        if (takes > 0ms) {
+            asio::steady_timer timer(co_await asio::this_coro::executor, takes);
+            const auto [ec] = co_await timer.async_wait(as_tuple);
+            cut_short = bool(ec);
+            if (ec)
+                co_return failure(errc::cancelled, "stopped");
+            ++finished;
+        }
         if (answer)
             co_return answer();
         co_return paid::yes;
@@ -387,6 +395,9 @@ class scripted_session final : public payment_session {
     boost::json::object status() const override { return {}; }
 
     bool costs = true;
+    duration takes{0};
+    int finished = 0;
+    bool cut_short = false;
     std::vector<work_units> asked;
     std::function<outcome<paid>()> answer;
 };
@@ -418,8 +429,8 @@ struct loop_rig {
         }
     }
 
-    void close() {
-        asio::co_spawn(context, payer->close(1s), asio::detached);
+    void close(duration limit = 1s) {
+        asio::co_spawn(context, payer->close(limit), asio::detached);
         context.run_for(2s);
     }
 };
@@ -455,6 +466,49 @@ TEST(live_payer, pays_while_segments_come_and_not_otherwise) {
     rig.context.restart();
     EXPECT_LE(rig.session.asked.size(), count + 1);
     rig.close();
+}
+
+TEST(live_payer, counts_the_videos_own_pixels_when_told_to) {
+    loop_rig rig;
+    live_payer_options options;
+    options.interval = 100ms;
+    options.real_pixels = true;
+    rig.payer = std::make_unique<live_payer>(
+        rig.context.get_executor(), rig.session, "m", options, live_payer::listener(), logger()
+    );
+    rig.payer->video(640, 360, 0); // the rate is not known yet: the network's constant stays
+    rig.stream(150ms);
+    ASSERT_EQ(rig.session.asked.size(), 1u);
+    EXPECT_GE(rig.session.asked[0], live_units_per_second / 10);
+    rig.payer->video(64, 36, 10);
+    rig.stream(150ms);
+    rig.payer->video(64, 36, 10);
+    rig.stream(150ms);
+    ASSERT_GE(rig.session.asked.size(), 3u);
+    EXPECT_LE(rig.session.asked.back(), 64 * 36 * 10);
+    rig.close();
+}
+
+TEST(live_payer, a_payment_under_way_may_end_before_the_job_does) {
+    loop_rig rig;
+    rig.session.takes = 150ms;
+    rig.start(100ms);
+    rig.stream(130ms);
+    ASSERT_EQ(rig.session.asked.size(), 1u);
+    rig.close(1s);
+    EXPECT_EQ(rig.session.finished, 1);
+    EXPECT_EQ(rig.session.asked.size(), 1u);
+}
+
+TEST(live_payer, but_does_not_hold_it_up) {
+    loop_rig rig;
+    rig.session.takes = 60s;
+    rig.start(100ms);
+    rig.stream(130ms);
+    ASSERT_EQ(rig.session.asked.size(), 1u);
+    rig.close(50ms);
+    EXPECT_TRUE(rig.session.cut_short);
+    EXPECT_TRUE(rig.troubles.empty());
 }
 
 TEST(live_payer, tells_of_trouble_and_bills_it_later) {
