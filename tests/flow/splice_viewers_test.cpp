@@ -1,6 +1,8 @@
 // Viewers of an output whose orchestrator is replaced twice: they stay, their clock rises, and
 // every picture can be decoded.
+#include "support/program.hpp"
 #include "support/rtmp_client.hpp"
+#include "support/scratch.hpp"
 #include "support/splice_show.hpp"
 #include "support/srt_caller.hpp"
 #include "support/srt_rig.hpp"
@@ -11,6 +13,7 @@
 #include <boost/asio/use_future.hpp>
 #include <gtest/gtest.h>
 
+#include <fstream>
 #include <mutex>
 
 using namespace rivulet;
@@ -195,6 +198,74 @@ TEST_P(splice_viewers, of_srt_stay) {
         EXPECT_GT(seen.pictures[i].pts, seen.pictures[i - 1].pts) << i;
     EXPECT_EQ(seen.pictures.back().width, 192);
     EXPECT_EQ(seen.pictures.back().pts, show.last_pts());
+}
+
+// Its complaints, and how many pictures it has shown.
+struct said {
+    int exit = -1, frames = 0;
+    std::string text;
+};
+
+said read_log(int exit, const std::string& path) {
+    said out;
+    out.exit = exit;
+    std::ifstream file(path);
+    for (std::string line; std::getline(file, line);)
+        if (line.starts_with("frame="))
+            out.frames = std::stoi(line.substr(6));
+        else if (line.find("rror") != std::string::npos && line.find("Input/output error") == std::string::npos) // how SRT ends
+            out.text += line + '\n';
+    return out;
+}
+
+TEST(splice_real_players, ffmpeg_plays_over_every_change) {
+    srt_rig rig;
+    auto& behind = rig.behind;
+    std::promise<trickle::channel_ptr> channel;
+    asio::post(behind.all_shards().of("cam-out"), [&] {
+        channel.set_value(behind.channels().create("cam-out", "video/mp2t").value());
+    });
+    splice_show show(
+        behind.all_shards().of("cam-out").get_executor(),
+        channel.get_future().get(),
+        swap_filler::freeze
+    );
+    const scratch where;
+    const auto play = [&](const std::string& url, const std::string& log) {
+        return std::make_unique<program>(
+            std::vector<std::string>{
+                "ffmpeg",
+                "-nostdin",
+                "-v",
+                "warning",
+                "-progress",
+                "pipe:1",
+                "-i",
+                url,
+                "-map",
+                "0:v",
+                "-fps_mode",
+                "passthrough",
+                "-f",
+                "null",
+                "-"},
+            where / log
+        );
+    };
+    const auto rtmp = play(behind.url("live/cam-out"), "rtmp");
+    const auto srt =
+        play("srt://127.0.0.1:" + std::to_string(rig.port) + "?streamid=read:cam-out", "srt");
+    while (!show.over())
+        std::this_thread::sleep_for(50ms);
+    std::this_thread::sleep_for(300ms);
+    // Players end with the stream, and only then.
+    asio::post(behind.all_shards().of("cam-out"), [&] { behind.channels().remove("cam-out"); });
+    for (const auto& [player, log] : {std::pair{&rtmp, "rtmp"}, {&srt, "srt"}}) {
+        const auto seen = read_log((*player)->wait(), where / log);
+        EXPECT_EQ(seen.exit, 0) << log;
+        EXPECT_GT(seen.frames, 180) << log;
+        EXPECT_EQ(seen.text, "") << log;
+    }
 }
 
 } // namespace
