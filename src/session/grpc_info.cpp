@@ -104,6 +104,17 @@ void log_quietly() {
     });
 }
 
+// Jobs may go to another name of the same program: it was started anew, so its certificate is new
+// under that name too.
+void forget_transcoder(const orchestrator_info& info, const std::string& asked) {
+    const auto peer = http::parse_http_url(info.transcoder);
+    if (!peer || !peer->secure)
+        return;
+    const auto authority = peer->host + ":" + std::to_string(peer->port);
+    if (authority != asked)
+        http::forget_pin(authority);
+}
+
 awaitable<grpc::Status> finished(
     grpc_line_ptr line,
     std::string request,
@@ -216,6 +227,7 @@ grpc_info::ask(std::string address, info_question question, duration limit) {
     const auto request =
         info_request(impl_->who(), question.capabilities, question.ignore_capacity);
     const auto until = steady_clock::now() + limit;
+    std::string renewed; // the peer whose new certificate is taken
     for (bool again = true;; again = false) {
         const auto began = steady_clock::now();
         auto line = impl_->channels->line_to(*peer, began);
@@ -234,6 +246,8 @@ grpc_info::ask(std::string address, info_question question, duration limit) {
             auto info = parse_orchestrator_info(*text);
             if (!info)
                 co_return failure(info.error().code, name + ": " + info.error().detail);
+            if (!again && line->peer->authority == renewed)
+                forget_transcoder(**info, renewed);
             info_answer answer;
             answer.info = std::move(*info);
             answer.latency = now - began;
@@ -246,6 +260,8 @@ grpc_info::ask(std::string address, info_question question, duration limit) {
             impl_->channels->drop(line);
         if (!again || now >= until || !impl_->worth_another(line, status))
             co_return why;
+        if (line->peer->certificate_changed)
+            renewed = line->peer->authority;
     }
 }
 

@@ -242,6 +242,23 @@ TEST(discovery_wire, a_new_certificate_replaces_the_pin) {
     EXPECT_NE(second, first);
 }
 
+// Jobs go to another name of the same orchestrator: HTTP would refuse its new certificate for ever.
+TEST(discovery_wire, a_new_certificate_is_new_under_the_name_for_jobs_too) {
+    fake_network network(1);
+    auto info = network[0].offer(live, "noop");
+    info.transcoder = "https://jobs.example:8935";
+    network[0].answer(info);
+    asker gateway;
+    ASSERT_TRUE(gateway.ask(network[0].address()));
+    EXPECT_TRUE(http::check_pin("jobs.example:8935", "old"));
+    ASSERT_TRUE(gateway.ask(network[0].address()));
+    EXPECT_FALSE(http::check_pin("jobs.example:8935", "new"));
+    network[0].restart();
+    ASSERT_TRUE(gateway.ask(network[0].address()));
+    EXPECT_TRUE(http::check_pin("jobs.example:8935", "new"));
+    http::forget_pin("jobs.example:8935");
+}
+
 TEST(discovery_wire, a_full_check_refuses_what_nobody_signed) {
     fake_network network(1);
     asker strict(with(http::tls_verify::full));
