@@ -66,6 +66,10 @@ gateway_metrics::gateway_metrics(observe::metrics& metrics, gateway_numbers from
     max_streams_.set(static_cast<double>(from_.max_streams));
 }
 
+gateway_metrics::~gateway_metrics() {
+    writer_.join();
+}
+
 awaitable<void> gateway_metrics::count() {
     const auto all = co_await from_.streams.list();
     std::map<live::stream_state, std::size_t> in_state;
@@ -108,7 +112,8 @@ awaitable<void> gateway_metrics::count() {
 
 awaitable<std::string> gateway_metrics::text() {
     co_await count();
-    co_return metrics_.text();
+    auto task = live::call([this] { return metrics_.text(); });
+    co_return co_await asio::co_spawn(writer_.get_executor(), std::move(task), asio::use_awaitable);
 }
 
 } // namespace rivulet

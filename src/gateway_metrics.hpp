@@ -9,6 +9,8 @@
 #include "live/registry.hpp"
 #include "observe/metrics.hpp"
 
+#include <boost/asio/thread_pool.hpp>
+
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -32,6 +34,7 @@ class gateway_metrics {
   public:
     // Everything in `from` and `metrics` outlives it.
     gateway_metrics(observe::metrics& metrics, gateway_numbers from);
+    ~gateway_metrics();
     gateway_metrics(const gateway_metrics&) = delete;
     gateway_metrics& operator=(const gateway_metrics&) = delete;
 
@@ -46,6 +49,7 @@ class gateway_metrics {
     std::shared_ptr<void> process_;
     observe::gauge version_, max_streams_, streams_, connections_;
     observe::gauges viewers_, states_;
+    asio::thread_pool writer_{1}; // counting open files and writing the text take milliseconds
 };
 
 } // namespace rivulet
