@@ -4,6 +4,7 @@
 #include <boost/asio/read_until.hpp>
 #include <boost/asio/write.hpp>
 
+#include <algorithm>
 #include <array>
 
 namespace rivulet::test {
@@ -34,12 +35,21 @@ awaitable<void> hostile_http::accept() {
     }
 }
 
-awaitable<void> hostile_http::drain(std::shared_ptr<tcp::socket> socket) {
+awaitable<void> hostile_http::drain(std::shared_ptr<tcp::socket> socket, bool answer) {
+    static const std::string taken = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
     std::array<char, 65536> into;
+    std::string tail;
     for (;;) {
         auto [failed, size] = co_await socket->async_read_some(asio::buffer(into), as_tuple);
         if (failed)
             co_return;
+        tail.append(into.data(), size);
+        if (answer && tail.ends_with("\r\n0\r\n\r\n")) {
+            auto [lost, sent] = co_await asio::async_write(*socket, asio::buffer(taken), as_tuple);
+            if (lost)
+                co_return;
+        }
+        tail.erase(0, tail.size() - std::min<std::size_t>(tail.size(), 7));
     }
 }
 
@@ -52,7 +62,7 @@ awaitable<void> hostile_http::serve(std::shared_ptr<tcp::socket> socket) {
     ++requests_;
     const auto reply = script_(head.substr(0, size));
     if (reply.read_all)
-        asio::co_spawn(threads_.at(0), drain(socket), asio::detached);
+        asio::co_spawn(threads_.at(0), drain(socket, false), asio::detached);
     auto [lost, sent] = co_await asio::async_write(*socket, asio::buffer(reply.first), as_tuple);
     sent_ += sent;
     while (!lost && !reply.again.empty()) {
@@ -68,7 +78,7 @@ awaitable<void> hostile_http::serve(std::shared_ptr<tcp::socket> socket) {
     }
     if (reply.hang_up)
         co_return;
-    co_await drain(socket); // until the other side goes
+    co_await drain(socket, reply.take_bodies); // until the other side goes
 }
 
 } // namespace rivulet::test

@@ -15,10 +15,11 @@ namespace rivulet::test {
 // Sent at once, then `again` over and over, with a pause in between.
 struct hostile_reply {
     std::string first;
-    std::string again;     // empty: nothing more
-    duration pause{};      // before each `again`
-    bool hang_up = false;  // after `first`; else the connection stays open
-    bool read_all = false; // takes the request's body as long as it comes
+    std::string again;        // empty: nothing more
+    duration pause{};         // before each `again`
+    bool hang_up = false;     // after `first`; else the connection stays open
+    bool take_bodies = false; // chunked ones, each answered with 200 once it has ended
+    bool read_all = false;    // takes the request's body as long as it comes
 
     hostile_reply() {}
 
@@ -45,7 +46,7 @@ class hostile_http {
   private:
     awaitable<void> accept();
     awaitable<void> serve(std::shared_ptr<tcp::socket> socket);
-    static awaitable<void> drain(std::shared_ptr<tcp::socket> socket);
+    static awaitable<void> drain(std::shared_ptr<tcp::socket> socket, bool answer);
 
     const script script_;
     std::atomic<std::size_t> requests_{0};
