@@ -107,9 +107,10 @@ void pool::sweep(time_point began, time_point now) {
 enum rank
 pool::rank_of(const pool_member& member, const choice_terms& terms, time_point now) const {
     const auto state = member.suspension.now_is(now);
+    const bool avoided = std::ranges::find(terms.avoid, member.url) != terms.avoid.end();
     if (state == suspension_fsm::state::shut || state == suspension_fsm::state::trial_taken)
-        return rank::suspended;
-    if (std::ranges::find(terms.avoid, member.url) != terms.avoid.end())
+        return avoided ? rank::last : rank::suspended;
+    if (avoided)
         return rank::avoided;
     if (now < member.resting_until || member.in_flight >= member.slots())
         return rank::full;

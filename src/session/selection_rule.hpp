@@ -18,11 +18,12 @@
 namespace rivulet::session {
 
 enum class rank {
-    warm,     // the model is loaded, and it has room
-    cold,     // it has room
-    full,     // no room as far as we know, or it refused lately for a reason of ours
-    avoided,  // the request asks for others
-    suspended // nobody else is there
+    warm,      // the model is loaded, and it has room
+    cold,      // it has room
+    full,      // no room as far as we know, or it refused lately for a reason of ours
+    avoided,   // the request asks for others
+    suspended, // nobody else is there
+    last       // suspended, and the request asks for others
 };
 
 struct standing {

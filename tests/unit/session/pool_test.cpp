@@ -148,6 +148,18 @@ TEST(pool, the_avoided_come_after_the_full_and_before_the_suspended) {
     EXPECT_EQ(p.choose(terms, start, 0), b);
 }
 
+TEST(pool, of_the_suspended_those_to_be_avoided_come_last) {
+    pool p(t2i, "m", no_exploration());
+    const auto a = p.add(itself(offer("https://a:1", "m", t2i)), start).member;
+    const auto b = p.add(itself(offer("https://b:1", "m", t2i, 1, false)), start).member;
+    p.failed(*a, fault(fault_kind::unreachable, ""), remedy::suspend, start, start);
+    p.failed(*b, fault(fault_kind::unreachable, ""), remedy::suspend, start, start);
+    choice_terms terms;
+    terms.avoid = {"https://a:1"};
+    for (const double random : {0.0, 0.3, 0.7, 0.999})
+        EXPECT_EQ(p.choose(terms, start, random), b);
+}
+
 TEST(pool, prices_above_the_cap_are_out_unless_needed_and_allowed) {
     pool p(t2i, "m", no_exploration());
     auto info = offer("https://a:1", "m", t2i);
