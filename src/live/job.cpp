@@ -379,7 +379,9 @@ awaitable<void> job::watch() {
     auto next_standby = steady_clock::now() + services_.timing.standby;
     while (!end_ && !closing_) {
         auto next = std::min(output_watch_.next_check(), next_standby);
-        next = std::min<time_point>(next, steady_clock::now() + event_watch_.interval());
+        // The watchdogs learn meanwhile: what they ask for changes.
+        const auto soon = std::min(output_watchdog::look_every, event_watch_.interval());
+        next = std::min<time_point>(next, steady_clock::now() + soon);
         co_await changed_.wait_until(next);
         const auto now = steady_clock::now();
         if (now >= next_standby) {

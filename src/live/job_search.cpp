@@ -75,8 +75,18 @@ job_search::try_one(session::selection& choice, session::attempt chosen) {
         choice.failed(std::move(*place.at), why);
         co_return std::nullopt;
     }
-    session::live_credentials credentials{headers->segment, headers->payment};
-    auto answer = co_await services_.client.start_live(url, request_.offer, std::move(credentials));
+    const session::live_credentials credentials{headers->segment, headers->payment};
+    // The one that just failed is asked for want of another: its answer comes soon or never.
+    const auto limit = std::ranges::find(request_.avoid, url) == request_.avoid.end()
+                           ? duration(session::orchestrator_client::start_limit)
+                           : services_.timing.failed_before;
+    auto answer = co_await services_.client.start_live(url, request_.offer, credentials, limit);
+    if (!answer && answer.error().code == errc::tls_failed && !stopped_) {
+        // One that was started anew has made itself a new certificate; discovery learns it.
+        auto known = co_await services_.sessions.refresh(*place.at, true);
+        if (known)
+            answer = co_await services_.client.start_live(url, request_.offer, credentials, limit);
+    }
     if (answer) {
         place.account->settle(payment::payment_session::sent::accepted, payment::live_start_units);
         place.at->succeeded(seconds(steady_clock::now() - begun));

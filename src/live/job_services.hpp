@@ -22,9 +22,10 @@ struct job_timing {
     duration output_silence = std::chrono::seconds(30); // -liveOutSegmentTimeout
     duration event_silence = event_watchdog::default_limit;
     duration keepalive = control_fsm::keepalive_interval;
-    duration standby = std::chrono::seconds(15); // how often the next orchestrator is thought of
-    duration last_segment = std::chrono::seconds(3); // to send it after the publisher left
-    duration last_output = std::chrono::seconds(2);  // without a byte, after the input's end
+    duration standby = std::chrono::seconds(4); // how often the next orchestrator is thought of
+    duration failed_before = std::chrono::milliseconds(1500); // for one that just failed to answer
+    duration last_segment = std::chrono::seconds(3);          // to send it after the publisher left
+    duration last_output = std::chrono::seconds(2); // without a byte, after the input's end
     duration last_output_total = std::chrono::seconds(10);
     duration goodbye = std::chrono::seconds(3); // for the DELETEs
 };

@@ -16,6 +16,8 @@ constexpr std::string_view mime = "video/MP2T";
 constexpr std::int64_t pts_mask = (std::int64_t{1} << 33) - 1;
 constexpr duration push_goodbye = std::chrono::seconds(2); // for the rest and unpublish
 constexpr std::size_t detail_bytes = 500;
+// Somebody may have a place in a moment, and viewers wait.
+constexpr duration first_look_again = std::chrono::milliseconds(250);
 constexpr duration filler_look = std::chrono::milliseconds(100);
 
 std::int64_t unix_ms() {
@@ -436,6 +438,7 @@ void stream::swap(const job_end& end) {
         filler_runs_ = tasks_.spawn("filler", run_filler());
     if (!swap_began_)
         swap_began_ = now;
+    retry_pause_ = std::min<duration>(services_.jobs.timing.retry_first, first_look_again);
     last_swap_.emplace();
     last_swap_->cause = to_string(end.cause);
     last_swap_->text = state_detail_;

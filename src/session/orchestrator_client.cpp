@@ -39,7 +39,7 @@ live_credentials live_credentials::off_chain(const std::string& manifest) {
 }
 
 awaitable<outcome<live_channels>> orchestrator_client::start_live(
-    std::string base, live_request request, live_credentials credentials
+    std::string base, live_request request, live_credentials credentials, duration limit
 ) const {
     http::header_list headers;
     headers.emplace_back("Content-Type", "application/json");
@@ -53,7 +53,7 @@ awaitable<outcome<live_channels>> orchestrator_client::start_live(
         base + "/live-video-to-video",
         std::move(headers),
         to_json(request),
-        start_limit,
+        limit,
         answer_bytes
     );
     if (!answer)

@@ -28,8 +28,12 @@ class orchestrator_client {
         : options_(std::move(options)), hosts_(hosts) {}
 
     // `base` as orchestrator_base() returns it.
-    awaitable<outcome<live_channels>>
-    start_live(std::string base, live_request request, live_credentials credentials) const;
+    awaitable<outcome<live_channels>> start_live(
+        std::string base,
+        live_request request,
+        live_credentials credentials,
+        duration limit = start_limit
+    ) const;
 
   private:
     http::client_options options_;
