@@ -134,8 +134,11 @@ struct spliced_output::impl {
     bool make_ready(stream_format format, track_kind wanted) {
         if (std::exchange(format_changed, false)) {
             if (format.audio && format.audio->type == media::codec::aac &&
-                format.audio->config.empty())
+                format.audio->config.empty()) {
                 format.audio->config = any_aac;
+                format.audio->sample_rate = 48'000;
+                format.audio->channels = 2;
+            }
             auto ec = muxer.set_format(format);
             if (ec && format.video && format.audio) {
                 trouble("the sound of the output can't be carried: " + ec.message());
