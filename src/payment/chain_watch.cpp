@@ -59,6 +59,8 @@ class chain_watch final : public chain_view, public std::enable_shared_from_this
         asio::post(timer_.get_executor(), [self = shared_from_this()] {
             self->stopped_ = true;
             self->timer_.cancel();
+            // Its kept connections must not outlive the executor they were made on.
+            self->node_->stop();
         });
     }
 

@@ -9,6 +9,7 @@
 #include "support/fake_webhook.hpp"
 #include "support/run_inline.hpp"
 
+#include <boost/asio/detached.hpp>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <gtest/gtest.h>
@@ -316,8 +317,14 @@ TEST(wallet, reads_blocks_rounds_and_its_funds_from_the_chain) {
     const auto watch = make_chain_watch(
         context.get_executor(), *session::json_rpc::create(node.url()), options, metrics, {}
     );
-    const auto started = run_inline(watch->start());
-    ASSERT_TRUE(started) << started.error().detail;
+    std::optional<outcome<void>> started;
+    auto begin = [&]() -> awaitable<void> { started = co_await watch->start(); };
+    asio::co_spawn(context, begin(), asio::detached);
+    for (int i = 0; i < 100 && !started; ++i) {
+        context.run_for(50ms);
+        context.restart();
+    }
+    ASSERT_TRUE(started.has_value() && *started) << "the chain was not read";
     const auto now = watch->now();
     EXPECT_EQ(now.l1_block, 1000);
     EXPECT_EQ(now.funds.deposit, integer("5000000000000000000"));
