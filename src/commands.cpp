@@ -119,6 +119,58 @@ void take_access(const settings& values, gateway_options& options) {
     options.push = !values.disable_rtmp_output;
 }
 
+void take_network(const settings& values, gateway_options& options) {
+    options.orch_addrs = values.orch_addr;
+    options.orch_tls = verification(values.orchestrator_tls_verify);
+    options.orch_ca_file = values.orchestrator_ca_file;
+    options.orch_foreign_channels = values.orchestrator_foreign_channels;
+    options.orch_webhook_url = values.orch_webhook_url;
+    options.orch_blocklist = values.orch_blocklist;
+    options.orch_min_version = values.orch_min_livepeer_version;
+    options.ai_min_runner_version = values.ai_min_runner_version;
+    options.extra_nodes = static_cast<std::size_t>(values.extra_nodes);
+    options.discovery_timeout = milliseconds(values.discovery_timeout);
+    options.retry_timeout = milliseconds(values.ai_processing_retry_timeout);
+    options.network_poll = milliseconds(values.live_ai_cap_report_interval);
+    options.swap_filler = values.swap_filler;
+    options.swap_limit = static_cast<unsigned>(values.swap_limit);
+    options.swap_window = milliseconds(values.swap_window);
+}
+
+void take_prices(const settings& values, gateway_options& options) {
+    options.max_price_per_unit = values.max_price_per_unit;
+    options.pixels_per_unit = values.pixels_per_unit;
+    options.max_price_per_capability = values.max_price_per_capability;
+    options.ignore_max_price_if_needed = values.ignore_max_price_if_needed;
+    options.remote_signer_url = values.remote_signer_url;
+    options.remote_signer_headers = values.remote_signer_headers;
+    options.payment_interval = milliseconds(values.live_payment_interval);
+    options.real_pixels = values.live_payment_pixels == "real";
+    options.chain = values.network;
+    options.eth_url = values.eth_url;
+    options.eth_controller = values.eth_controller;
+    options.eth_account = values.eth_acct_addr;
+    options.eth_keystore = values.eth_keystore_path;
+    options.eth_password = values.eth_password;
+    options.ai_service_registry = values.ai_service_registry;
+    options.max_ticket_ev = values.max_ticket_ev;
+    options.max_total_ev = values.max_total_ev;
+    options.deposit_multiplier = values.deposit_multiplier;
+}
+
+void take_monitoring(const settings& values, gateway_options& options) {
+    options.private_addr = values.cli_addr;
+    options.monitor = values.monitor;
+    options.metrics_per_stream = values.metrics_per_stream || values.metrics_client_ip;
+    options.metrics_client_ip = values.metrics_client_ip;
+    options.node_id = values.node_id;
+    options.kafka_servers = values.kafka_bootstrap_servers;
+    options.kafka_user = values.kafka_user;
+    options.kafka_password = values.kafka_password;
+    options.kafka_topic = values.kafka_gateway_topic;
+    options.kafka_ca_file = values.kafka_ca_file;
+}
+
 // "http 127.0.0.1:8935, rtmp 127.0.0.1:1935, …": every door with its real port.
 std::string open_doors(const settings& values, const gateway_ports& ports) {
     std::string text = fmt::format("http {}", with_port(values.http_addr, ports.http));
@@ -133,6 +185,7 @@ std::string open_doors(const settings& values, const gateway_ports& ports) {
     add("srt", values.srt_addr, ports.srt);
     for (const auto port : ports.webrtc)
         add("webrtc", values.webrtc_addr, port);
+    add("private", values.cli_addr, ports.private_api);
     add("worker", "127.0.0.1:", ports.worker);
     return text;
 }
@@ -145,10 +198,9 @@ int run_gateway(const settings& values, const logger& log) {
     options.cors = values.cors;
     take_doors(values, options);
     take_access(values, options);
-    options.orch_addrs = values.orch_addr;
-    options.orch_tls = verification(values.orchestrator_tls_verify);
-    options.orch_ca_file = values.orchestrator_ca_file;
-    options.orch_foreign_channels = values.orchestrator_foreign_channels;
+    take_network(values, options);
+    take_prices(values, options);
+    take_monitoring(values, options);
     options.worker_capacity = static_cast<std::size_t>(values.capacity);
     options.max_streams = static_cast<std::size_t>(values.max_streams);
     options.min_segment = milliseconds(values.min_seg_duration);
@@ -192,6 +244,20 @@ http::server_options front_options_of(const settings& values) {
     return options;
 }
 
+void take_worker(const settings& values, worker::service_options& options) {
+    options.tls_certificate = values.tls_cert;
+    options.tls_key = values.tls_key;
+    options.tls_self_signed = values.worker_tls;
+    options.price_per_unit = values.price_per_unit;
+    options.pixels_per_unit = values.pixels_per_unit;
+    options.price_per_capability = values.price_per_capability;
+    options.orchestrator.public_url = values.service_url;
+    options.orchestrator.check_tokens = values.check_tokens;
+    options.orchestrator.nodes = values.nodes;
+    if (!values.node_version.empty())
+        options.orchestrator.version = values.node_version;
+}
+
 int run_worker(const settings& values, const logger& log) {
     stop_signals signals;
     shards threads(static_cast<std::size_t>(values.shards));
@@ -200,6 +266,7 @@ int run_worker(const settings& values, const logger& log) {
     options.orchestrator.capacity = static_cast<std::size_t>(values.capacity);
     options.trickle = channel_limits_of(values);
     options.http = front_options_of(values);
+    take_worker(values, options);
     worker::service running(threads, std::move(options), log);
     const auto port = running.start();
     if (!port)

@@ -11,7 +11,8 @@
 #include "live/mediamtx_hook.hpp"
 #include "live/routes.hpp"
 #include "media/runtime.hpp"
-#include "session/orchestrator_address.hpp"
+#include "monitoring.hpp"
+#include "network_setup.hpp"
 #include "trickle/server.hpp"
 #include "worker/service.hpp"
 
@@ -31,11 +32,14 @@ struct gateway::impl {
     void stop();
 
     trickle::table_options channel_limits() const;
-    outcome<std::vector<std::string>> orchestrators(gateway_ports& ports);
-    outcome<void> make_registry(std::vector<std::string> orchestrators);
+    outcome<void> find_orchestrators(gateway_ports& ports);
+    outcome<live::job_services> make_jobs();
+    outcome<void> make_registry();
     outcome<void> read_certificate();
     outcome<void> make_front();
     void describe_doors(const gateway_ports& ports);
+    live::viewer_report viewers_of(const std::string& channel, bool details) const;
+    outcome<void> listen_private(gateway_ports& ports);
     outcome<void> listen_http(gateway_ports& ports);
 
     gateway_options options;
@@ -44,7 +48,9 @@ struct gateway::impl {
     // In the order of construction; stop() takes them down the other way round.
     std::unique_ptr<shards> threads;
     std::unique_ptr<http::reloading_tls> certificate;
+    std::unique_ptr<monitoring> watch;
     std::unique_ptr<worker::service> built_in;
+    std::unique_ptr<network> orchestrators;
     std::unique_ptr<trickle::channel_table> channels;
     std::unique_ptr<trickle::server> segments;
     std::unique_ptr<egress::feed_table> feeds;
@@ -68,37 +74,74 @@ trickle::table_options gateway::impl::channel_limits() const {
 }
 
 // The configured orchestrators, or the built-in one, started now.
-outcome<std::vector<std::string>> gateway::impl::orchestrators(gateway_ports& ports) {
-    auto bases = session::orchestrator_bases(options.orch_addrs);
-    if (!bases || !bases->empty())
-        return bases;
-    worker::service_options service;
-    service.service_addr = "127.0.0.1:0";
-    service.orchestrator.capacity = options.worker_capacity;
-    service.trickle = channel_limits();
-    built_in = std::make_unique<worker::service>(*threads, std::move(service), log.with("worker"));
-    auto port = built_in->start();
-    if (!port)
-        return port.error();
-    ports.worker = *port;
-    log.info("no orchestrator is configured: the built-in one runs on {}", built_in->url());
-    return std::vector<std::string>{built_in->url()};
+outcome<void> gateway::impl::find_orchestrators(gateway_ports& ports) {
+    std::string built_in_url;
+    if (needs_built_in(options)) {
+        worker::service_options service;
+        service.service_addr = "127.0.0.1:0";
+        service.orchestrator.capacity = options.worker_capacity;
+        service.trickle = channel_limits();
+        built_in =
+            std::make_unique<worker::service>(*threads, std::move(service), log.with("worker"));
+        auto port = built_in->start();
+        if (!port)
+            return port.error();
+        ports.worker = *port;
+        built_in_url = built_in->url();
+        log.info("no orchestrator is configured: the built-in one runs on {}", built_in_url);
+    }
+    auto opened =
+        network::open(*threads, options, built_in_url, watch->metrics(), watch->queue(), log);
+    if (!opened)
+        return opened.error();
+    orchestrators = std::move(*opened);
+    return orchestrators->start();
 }
 
-outcome<void> gateway::impl::make_registry(std::vector<std::string> orchestrators) {
+outcome<live::job_services> gateway::impl::make_jobs() {
     http::client_options client;
     auto tls = http::client_tls(options.orch_tls, options.orch_ca_file);
     if (!tls)
         return tls.error();
     client.tls = *tls;
+    const auto hosts =
+        options.orch_foreign_channels ? session::channel_hosts::any : session::channel_hosts::own;
+    live::job_services jobs{
+        session::orchestrator_client(client, hosts),
+        client,
+        orchestrators->sessions(),
+        orchestrators->payments(),
+        {},
+        {},
+        {}};
+    jobs.timing.selection_budget = options.retry_timeout;
+    if (options.output_timeout.count() > 0) {
+        jobs.timing.first_output = options.output_timeout;
+        jobs.timing.output_silence = options.output_timeout;
+    }
+    jobs.swaps.most = options.swap_limit;
+    jobs.swaps.window = options.swap_window;
+    jobs.paying.interval = options.payment_interval;
+    jobs.paying.real_pixels = options.real_pixels;
+    return jobs;
+}
+
+outcome<void> gateway::impl::make_registry() {
+    auto jobs = make_jobs();
+    if (!jobs)
+        return jobs.error();
     live::registry_options wanted;
     wanted.max_streams = options.max_streams;
     wanted.private_rtmp_output = options.private_targets;
     wanted.rtmp_output = options.push;
     wanted.events = events;
-    // Asked on shards, which have nothing to ask about before the doors are open.
+    wanted.queue = watch->queue();
+    wanted.metrics = watch->live();
+    wanted.filler = options.swap_filler == "source" ? live::swap_filler::source
+                    : options.swap_filler == "none" ? live::swap_filler::none
+                                                    : live::swap_filler::freeze;
     wanted.viewers = [this](const std::string& channel, bool details) {
-        return open_doors ? open_doors->viewers_of(channel, details) : live::viewer_report();
+        return viewers_of(channel, details);
     };
     wanted.segments.min_segment = options.min_segment;
     wanted.segments.max_segment = options.max_segment;
@@ -107,19 +150,8 @@ outcome<void> gateway::impl::make_registry(std::vector<std::string> orchestrator
     if (!push_tls)
         return push_tls.error();
     wanted.push.tls = *push_tls;
-    live::job_services jobs{
-        session::orchestrator_client(
-            client,
-            options.orch_foreign_channels ? session::channel_hosts::any
-                                          : session::channel_hosts::own
-        ),
-        client,
-        std::move(orchestrators),
-        {}};
-    if (options.output_timeout.count() > 0)
-        jobs.timing.output_silence = options.output_timeout;
     streams = std::make_unique<live::registry>(
-        *threads, *channels, *feeds, std::move(jobs), std::move(wanted), log
+        *threads, *channels, *feeds, std::move(*jobs), std::move(wanted), log
     );
     return {};
 }
@@ -192,6 +224,25 @@ void gateway::impl::describe_doors(const gateway_ports& ports) {
     door_facts->put(std::move(list));
 }
 
+// Asked on shards, which have nothing to ask about before the doors are open.
+live::viewer_report gateway::impl::viewers_of(const std::string& channel, bool details) const {
+    return open_doors ? open_doors->viewers_of(channel, details) : live::viewer_report();
+}
+
+outcome<void> gateway::impl::listen_private(gateway_ports& ports) {
+    gateway_numbers from{
+        *threads,
+        *streams,
+        [this](const std::string& channel, bool details) { return viewers_of(channel, details); },
+        [this] { return front->connections(); },
+        options.max_streams};
+    auto port = watch->serve(*threads, options, *orchestrators, std::move(from));
+    if (!port)
+        return port.error();
+    ports.private_api = *port;
+    return {};
+}
+
 outcome<void> gateway::impl::listen_http(gateway_ports& ports) {
     auto plain = front->listen(options.http_addr);
     if (!plain)
@@ -216,9 +267,12 @@ outcome<gateway_ports> gateway::impl::start() {
     threads = std::make_unique<shards>(options.shards);
     if (auto read = read_certificate(); !read)
         return read.error();
-    auto bases = orchestrators(ports);
-    if (!bases)
-        return bases.error();
+    auto watching = monitoring::open(options, log);
+    if (!watching)
+        return watching.error();
+    watch = std::move(*watching);
+    if (auto found = find_orchestrators(ports); !found)
+        return found.error();
 
     channels =
         std::make_unique<trickle::channel_table>(*threads, channel_limits(), log.with("trickle"));
@@ -227,7 +281,7 @@ outcome<gateway_ports> gateway::impl::start() {
     );
     events = std::make_shared<live::event_hub>();
     door_facts = std::make_shared<door_notice>();
-    if (auto made = make_registry(std::move(*bases)); !made)
+    if (auto made = make_registry(); !made)
         return made.error();
     auto gate = make_gate(*streams, options, log);
     if (!gate)
@@ -242,6 +296,8 @@ outcome<gateway_ports> gateway::impl::start() {
     const auto rtmps = certificate ? certificate->context() : http::tls_context();
     if (auto opened = open_doors->open(*front, rtmps, ports); !opened)
         return opened.error();
+    if (auto listening = listen_private(ports); !listening)
+        return listening.error();
     // Last: with the first connection the table of routes is closed.
     if (auto listening = listen_http(ports); !listening)
         return listening.error();
@@ -267,10 +323,14 @@ void gateway::impl::stop() {
         return;
     // Publishers first, so that their channels are deleted while the orchestrators still listen;
     // then the channels, so that nobody waits for a segment; then the connections.
+    if (watch)
+        watch->stop(options.drain);
     if (reports)
         reports->stop();
     if (streams)
         streams->stop(options.drain);
+    if (watch)
+        watch->flush();
     if (hook)
         hook->stop();
     if (feeds)
@@ -283,6 +343,8 @@ void gateway::impl::stop() {
         front->stop(options.drain);
     if (open_doors)
         open_doors->close(options.drain);
+    if (orchestrators)
+        orchestrators->stop();
     if (built_in)
         built_in->stop(options.drain);
     if (certificate)
@@ -298,9 +360,11 @@ void gateway::impl::stop() {
     feeds.reset();
     segments.reset();
     channels.reset();
+    orchestrators.reset();
     built_in.reset();
     certificate.reset();
     threads.reset();
+    watch.reset();
 }
 
 gateway::gateway(gateway_options options, logger log)

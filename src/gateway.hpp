@@ -60,11 +60,42 @@ struct gateway_options {
     // go-livepeer reads -orchAddr: no scheme is https, no port 8935, no host 127.0.0.1). Empty: the
     // built-in one.
     std::vector<std::string> orch_addrs;
-    http::tls_verify orch_tls = http::tls_verify::full;
+    http::tls_verify orch_tls = http::tls_verify::pin_first;
     std::filesystem::path orch_ca_file; // trusted besides the system's store; may be empty
     // An orchestrator may name channels only on its own host unless this is set.
     bool orch_foreign_channels = false;
     std::size_t worker_capacity = 0; // of the built-in orchestrator, in streams; 0 is one per core
+    std::string orch_webhook_url;    // wins over orch_addrs
+    std::vector<std::string> orch_blocklist;
+    std::string orch_min_version, ai_min_runner_version;
+    std::size_t extra_nodes = 0;
+    std::chrono::milliseconds discovery_timeout{500};
+    std::chrono::milliseconds retry_timeout = std::chrono::seconds(10); // of a request, all tries
+    std::chrono::milliseconds network_poll = std::chrono::minutes(25);
+
+    // Swaps.
+    std::string swap_filler = "freeze"; // freeze, source, none
+    unsigned swap_limit = 0;            // 0: no limit
+    std::chrono::milliseconds swap_window = std::chrono::minutes(3);
+
+    // Prices and payment; texts as the settings of these names take them.
+    std::string max_price_per_unit, pixels_per_unit = "1", max_price_per_capability;
+    bool ignore_max_price_if_needed = false;
+    std::string remote_signer_url, remote_signer_headers;
+    std::chrono::milliseconds payment_interval = std::chrono::seconds(5);
+    bool real_pixels = false;
+    std::string chain = "offchain"; // -network
+    std::string eth_url, eth_controller, eth_account, eth_keystore, eth_password;
+    bool ai_service_registry = false;
+    std::string max_ticket_ev = "3000000000000", max_total_ev = "20000000000000";
+    std::int64_t deposit_multiplier = 1;
+
+    // What operators see. An empty address: no private API.
+    std::string private_addr;
+    bool monitor = false;
+    bool metrics_per_stream = false, metrics_client_ip = false;
+    std::string node_id; // empty: the host's name
+    std::string kafka_servers, kafka_user, kafka_password, kafka_topic, kafka_ca_file;
 
     // Live streams.
     std::size_t max_streams = 1'000;
@@ -92,6 +123,7 @@ struct gateway_ports {
     std::uint16_t http = 0;
     std::uint16_t rtmp = 0; // 0: off; so for the others
     std::uint16_t https = 0, rtmps = 0, srt = 0;
+    std::uint16_t private_api = 0;
     std::vector<std::uint16_t> webrtc; // one for each shard
     std::uint16_t worker = 0;          // the built-in orchestrator; 0: remote ones are used
 };

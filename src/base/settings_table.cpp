@@ -72,7 +72,7 @@ constexpr std::array table{
     setting{.group = "Orchestrators", .name = "extraNodes", .member = &settings::extra_nodes, .commands = gateway,
             .help = "How many of the sibling nodes that an orchestrator names are asked too.", .high = 64},
     setting{.group = "Orchestrators", .name = "discoveryTimeout", .member = &settings::discovery_timeout, .commands = gateway,
-            .help = "A search ends after this time when somebody answered; else after twice, four and eight times as long.",
+            .help = "A search ends after this time when somebody answered, else with the first answer, at most 6s.",
             .low = 1'000'000, .high = nanoseconds(10)},
     setting{.group = "Orchestrators", .name = "aiProcessingRetryTimeout", .member = &settings::ai_processing_retry_timeout, .commands = gateway,
             .help = "A request may try orchestrators for so long in all; each try gets a fair share.", .low = 100'000'000, .high = nanoseconds(600)},

@@ -107,6 +107,8 @@ ask_read(ingest::check_access check, http::exchange& now, std::string name) {
 } // namespace
 
 void guard_reads(trickle::server_options& options, ingest::check_access check) {
+    if (!check)
+        return;
     options.before_read = [check = std::move(check)](http::exchange& now, const std::string& name) {
         return ask_read(check, now, name);
     };

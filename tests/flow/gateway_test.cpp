@@ -209,6 +209,18 @@ TEST(gateway, a_publisher_is_refused_with_a_text_that_says_what_is_wrong) {
     }
 }
 
+TEST(gateway, both_channels_of_a_stream_are_read_over_trickle_where_no_keys_are_asked) {
+    gateway_rig rig;
+    auto publisher = rig.publish("/live/cam?pipeline=passthrough");
+    ASSERT_TRUE(eventually([&] { return rig.state("cam") == "live"; }, 15000ms));
+    for (const auto* channel : {"cam", "cam-out"}) {
+        const auto segment = rig.get(std::string("/ai/trickle/") + channel + "/-2");
+        EXPECT_EQ(segment.status, 200) << channel;
+        ASSERT_GT(segment.body.size(), 188u) << channel;
+        EXPECT_EQ(segment.body[0], 'G') << channel;
+    }
+}
+
 TEST(gateway, delete_ends_the_publisher) {
     gateway_rig rig;
     auto publisher = rig.publish("/live/cam?pipeline=passthrough");
