@@ -2,6 +2,7 @@
 
 #include <condition_variable>
 #include <deque>
+#include <pthread.h>
 #include <thread>
 #include <utility>
 
@@ -41,6 +42,7 @@ class still_thread {
 
   private:
     void run() {
+        pthread_setname_np(pthread_self(), "still");
         for (;;) {
             std::shared_ptr<still_request> next;
             {
