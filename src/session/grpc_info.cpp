@@ -197,13 +197,13 @@ outcome<std::unique_ptr<grpc_info>> grpc_info::create(grpc_info_options options,
     auto channels = grpc_channels::create(options);
     if (!channels)
         return channels.error();
-    auto made = std::make_unique<impl>();
+    auto made = std::make_shared<impl>();
     made->channels = std::move(*channels);
     made->log = std::move(log);
     return std::unique_ptr<grpc_info>(new grpc_info(std::move(made)));
 }
 
-grpc_info::grpc_info(std::unique_ptr<impl> made) : impl_(std::move(made)) {}
+grpc_info::grpc_info(std::shared_ptr<impl> made) : impl_(std::move(made)) {}
 
 grpc_info::~grpc_info() {
     impl_->open->finish();
@@ -220,20 +220,20 @@ std::size_t grpc_info::kept() const {
 
 awaitable<outcome<info_answer>>
 grpc_info::ask(std::string address, info_question question, duration limit) {
+    const auto mine = impl_;
     auto peer = http::parse_http_url(address);
     if (!peer)
         co_return failure(errc::invalid_argument, address + ": " + peer.error().detail);
     const auto name = (peer->secure ? "https://" : "http://") + peer->endpoint();
-    const auto request =
-        info_request(impl_->who(), question.capabilities, question.ignore_capacity);
+    const auto request = info_request(mine->who(), question.capabilities, question.ignore_capacity);
     const auto until = steady_clock::now() + limit;
     std::string renewed; // the peer whose new certificate is taken
     for (bool again = true;; again = false) {
         const auto began = steady_clock::now();
-        auto line = impl_->channels->line_to(*peer, began);
+        auto line = mine->channels->line_to(*peer, began);
         auto call = std::make_shared<rpc>(co_await asio::this_coro::executor);
         auto status = co_await finished(
-            line, request, std::max<duration>(until - began, duration::zero()), impl_->open, call
+            line, request, std::max<duration>(until - began, duration::zero()), mine->open, call
         );
         const auto now = steady_clock::now();
         if (status.ok()) {
@@ -257,8 +257,8 @@ grpc_info::ask(std::string address, info_question question, duration limit) {
         if (why.code == errc::http_status)
             line->peer->answered = true;
         else if (why.code != errc::cancelled)
-            impl_->channels->drop(line);
-        if (!again || now >= until || !impl_->worth_another(line, status))
+            mine->channels->drop(line);
+        if (!again || now >= until || !mine->worth_another(line, status))
             co_return why;
         if (line->peer->certificate_changed)
             renewed = line->peer->authority;

@@ -46,9 +46,9 @@ class grpc_info final : public info_source {
 
   private:
     struct impl;
-    explicit grpc_info(std::unique_ptr<impl> made);
+    explicit grpc_info(std::shared_ptr<impl> made);
 
-    std::unique_ptr<impl> impl_;
+    std::shared_ptr<impl> impl_; // shared with questions that are cancelled late
 };
 
 } // namespace rivulet::session

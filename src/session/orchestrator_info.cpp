@@ -1,13 +1,13 @@
 #include "session/orchestrator_info.hpp"
 
 #include "http/client_url.hpp"
-#include "livepeer.pb.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <google/protobuf/stubs/logging.h>
 #include <limits>
+#include <livepeer.pb.h>
 
 namespace rivulet::session {
 namespace {

@@ -204,6 +204,15 @@ INSTANTIATE_TEST_SUITE_P(
     [](const auto& row) { return row.param.name; }
 );
 
+TEST(orchestrators_conformance, s5_nobody_waits_for_a_silent_orchestrator) {
+    fake_network network(1);
+    hostile_http silent([](const std::string&) { return hostile_reply(); });
+    gateway_side gateway({"https" + silent.url().substr(4), network[0].address()});
+    const auto began = steady_clock::now();
+    EXPECT_EQ(gateway.choose(), network[0].http_url());
+    EXPECT_LT(steady_clock::now() - began, 1500ms); // the first tick comes at 500 ms
+}
+
 TEST(hostile_orchestrators, many_large_answers_hold_no_memory) {
     if (!memory_is_measured)
         GTEST_SKIP() << "memory means little below a sanitizer";
