@@ -1,7 +1,8 @@
 #include "payment/payment_message.hpp"
 
-#include "livepeer.pb.h"
 #include "payment/base64.hpp"
+
+#include <livepeer.pb.h>
 
 namespace rivulet::payment {
 namespace {

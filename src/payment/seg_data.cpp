@@ -1,9 +1,10 @@
 #include "payment/seg_data.hpp"
 
-#include "livepeer.pb.h"
 #include "payment/base64.hpp"
 
 #include <fmt/core.h>
+
+#include <livepeer.pb.h>
 
 namespace rivulet::payment {
 namespace {

@@ -1,7 +1,6 @@
 #include "support/fake_paid_orchestrator.hpp"
 
 #include "base/ids.hpp"
-#include "livepeer.pb.h"
 #include "payment/base64.hpp"
 #include "payment/seg_data.hpp"
 #include "session/keccak.hpp"
@@ -9,6 +8,8 @@
 #include <boost/algorithm/string/case_conv.hpp>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
+
+#include <livepeer.pb.h>
 
 namespace rivulet::test {
 namespace {

@@ -1,7 +1,6 @@
 #include "support/fake_signer.hpp"
 
 #include "base/ids.hpp"
-#include "livepeer.pb.h"
 #include "payment/base64.hpp"
 #include "payment/ledger.hpp"
 #include "payment/payment_message.hpp"
@@ -12,6 +11,8 @@
 #include <boost/algorithm/string/case_conv.hpp>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
+
+#include <livepeer.pb.h>
 
 namespace rivulet::test {
 namespace {

@@ -1,10 +1,11 @@
 // The double itself: a test that passes against a wrong signer proves nothing.
-#include "livepeer.pb.h"
 #include "payment/base64.hpp"
 #include "payment/payment_message.hpp"
 #include "support/fake_signer.hpp"
 
 #include <gtest/gtest.h>
+
+#include <livepeer.pb.h>
 
 namespace rivulet::test {
 namespace {

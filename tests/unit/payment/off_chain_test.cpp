@@ -1,4 +1,3 @@
-#include "livepeer.pb.h"
 #include "payment/base64.hpp"
 #include "payment/off_chain.hpp"
 #include "payment/seg_data.hpp"
@@ -8,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <livepeer.pb.h>
 
 namespace rivulet::payment {
 namespace {
