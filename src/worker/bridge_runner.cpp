@@ -226,9 +226,9 @@ bridge_runner::bridge_runner(
       )) {}
 
 bridge_runner::~bridge_runner() {
+    // After the last call of the host's; the channel table may be gone by now.
     state_->over = true;
     state_->tasks.close();
-    state_->forget_channels();
     state_->lease.release();
 }
 

@@ -42,6 +42,8 @@ class runner_health {
                (word_ == runner_word::idle || (ok_is_ready && word_ == runner_word::ok));
     }
 
+    bool answers() const { return silent_ == 0; }
+
     std::optional<runner_word> word() const { return word_; }
 
   private:

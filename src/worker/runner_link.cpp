@@ -5,9 +5,11 @@ namespace rivulet::worker {
 namespace {
 
 constexpr duration ask_limit = std::chrono::seconds(5);
-constexpr duration at_rest = std::chrono::seconds(5);     // between two looks
-constexpr duration at_work = std::chrono::seconds(2);     // with a job on it
-constexpr duration until_known = std::chrono::seconds(1); // not there yet, or not ready
+constexpr duration at_rest = std::chrono::seconds(5);         // between two looks
+constexpr duration at_work = std::chrono::seconds(2);         // with a job on it
+constexpr duration until_known = std::chrono::seconds(1);     // not there yet, or not ready
+constexpr duration in_doubt = std::chrono::milliseconds(500); // with a job on it, and silent
+constexpr duration end_limit = std::chrono::seconds(1);
 constexpr std::size_t small_reply = 64 * 1024;
 
 } // namespace
@@ -17,7 +19,8 @@ bool is_success(const http::response& reply) {
 }
 
 runner_link::runner_link(runner_options options, asio::any_io_executor executor, logger log)
-    : options_(std::move(options)), executor_(executor), log_(std::move(log)), timer_(executor) {}
+    : options_(std::move(options)), executor_(executor), log_(std::move(log)), timer_(executor),
+      tasks_(executor, log_) {}
 
 std::optional<runner_link::facts> runner_link::known() const {
     const std::lock_guard lock(guard_);
@@ -34,6 +37,7 @@ bool runner_link::take() {
     if (busy_ || stopped_ || !facts_ || !health_.ready(ok_is_ready()))
         return false;
     busy_ = true;
+    hurry(); // it is looked at more often now
     return true;
 }
 
@@ -67,15 +71,23 @@ void runner_link::hurry() {
     asio::post(executor_, [self = shared_from_this()] { self->timer_.cancel(); });
 }
 
-void runner_link::stop() {
-    {
-        const std::lock_guard lock(guard_);
-        stopped_ = true;
-    }
-    hurry();
+void runner_link::watch() {
+    asio::post(executor_, [self = shared_from_this()] {
+        self->tasks_.spawn("health", keep_looking(self));
+    });
 }
 
-awaitable<void> runner_link::watch(std::shared_ptr<runner_link> self) {
+awaitable<void> runner_link::end(std::shared_ptr<runner_link> self) {
+    {
+        const std::lock_guard lock(self->guard_);
+        self->stopped_ = true;
+    }
+    self->tasks_.close();
+    self->timer_.cancel();
+    co_await self->tasks_.join(end_limit);
+}
+
+awaitable<void> runner_link::keep_looking(std::shared_ptr<runner_link> self) {
     for (;;) {
         co_await self->look();
         duration pause = at_rest;
@@ -88,7 +100,9 @@ awaitable<void> runner_link::watch(std::shared_ptr<runner_link> self) {
                 self->was_ready_ = ready;
                 self->log_.info("{}", ready ? "ready" : "not ready");
             }
-            pause = self->busy_ ? at_work : ready ? at_rest : until_known;
+            pause = self->busy_ ? (self->health_.answers() ? at_work : in_doubt)
+                    : ready     ? at_rest
+                                : until_known;
         }
         self->timer_.expires_after(pause);
         co_await self->timer_.async_wait(as_tuple);

@@ -1,11 +1,12 @@
 // One external runner: who it is, how it is, and whether a job of ours is on it. Asks for its
 // health while the worker runs.
-// Thread: facts, take and give back from any; watch() and ask() are coroutines of one shard each.
+// Thread: any, but for end(), which runs on the executor.
 // Fails with (ask): connect_failed, timed_out, too_large.
 #pragma once
 
 #include "base/asio.hpp"
 #include "base/log.hpp"
+#include "base/task_group.hpp"
 #include "http/client.hpp"
 #include "session/capabilities.hpp"
 #include "worker/runner_health.hpp"
@@ -53,9 +54,10 @@ class runner_link : public std::enable_shared_from_this<runner_link> {
     bool busy() const;
     bool lost() const;
 
-    // Asks for its health again and again, until stop().
-    static awaitable<void> watch(std::shared_ptr<runner_link> self);
-    void stop();
+    // Asks for its health again and again, until end(). Any thread.
+    void watch();
+    // Takes no job any more; nothing of it is left on the executor afterwards.
+    static awaitable<void> end(std::shared_ptr<runner_link> self);
 
     // One request; the reply may have any status.
     awaitable<outcome<http::response>>
@@ -67,6 +69,7 @@ class runner_link : public std::enable_shared_from_this<runner_link> {
         std::size_t reply_limit) const;
 
   private:
+    static awaitable<void> keep_looking(std::shared_ptr<runner_link> self);
     awaitable<void> look();
     awaitable<outcome<facts>> introduce() const;
     bool ok_is_ready() const;
@@ -75,7 +78,8 @@ class runner_link : public std::enable_shared_from_this<runner_link> {
     runner_options options_;
     asio::any_io_executor executor_;
     logger log_;
-    asio::steady_timer timer_; // the executor's
+    asio::steady_timer timer_; // the executor's, as the tasks
+    task_group tasks_;
 
     mutable std::mutex guard_; // of what follows
     std::optional<facts> facts_;

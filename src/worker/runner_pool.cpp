@@ -1,12 +1,16 @@
 #include "worker/runner_pool.hpp"
 
-#include <boost/asio/detached.hpp>
+#include <boost/asio/co_spawn.hpp>
 
 #include <algorithm>
+#include <future>
+#include <utility>
 
 namespace rivulet::worker {
 
 namespace {
+
+constexpr duration stop_limit = std::chrono::seconds(2);
 
 bool serves(
     const runner_link::facts& facts, session::capability_id capability, const std::string& model
@@ -49,13 +53,25 @@ runner_pool::~runner_pool() {
 }
 
 void runner_pool::begin() {
-    for (std::size_t i = 0; i < links_.size(); ++i)
-        asio::co_spawn(homes_[i], runner_link::watch(links_[i]), asio::detached);
+    begun_ = true;
+    for (const auto& each : links_)
+        each->watch();
 }
 
 void runner_pool::stop() {
-    for (const auto& each : links_)
-        each->stop();
+    if (!begun_ || std::exchange(stopped_, true))
+        return;
+    std::vector<std::future<void>> ended;
+    for (std::size_t i = 0; i < links_.size(); ++i) {
+        auto done = std::make_shared<std::promise<void>>();
+        ended.push_back(done->get_future());
+        asio::co_spawn(homes_[i], runner_link::end(links_[i]), [done](std::exception_ptr) {
+            done->set_value();
+        });
+    }
+    const auto until = steady_clock::now() + stop_limit;
+    for (auto& each : ended)
+        each.wait_until(until);
 }
 
 bool runner_pool::knows(session::capability_id capability, const std::string& model) const {

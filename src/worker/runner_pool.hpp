@@ -23,6 +23,7 @@ class runner_pool {
     ~runner_pool(); // stop()s
 
     void begin();
+    // Blocks for about a second at most; idempotent.
     void stop();
 
     // Some runner has this model, busy or not.
@@ -39,6 +40,7 @@ class runner_pool {
 
     std::vector<std::shared_ptr<runner_link>> links_;
     std::vector<asio::any_io_executor> homes_; // of links_
+    bool begun_ = false, stopped_ = false;     // the owner's thread
 };
 
 } // namespace rivulet::worker
