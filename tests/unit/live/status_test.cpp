@@ -88,6 +88,31 @@ TEST(job_end, only_the_orchestrators_faults_call_for_another_one) {
 
 } // namespace
 
+TEST(stream_status, tells_how_often_the_orchestrator_was_replaced_and_why_last) {
+    stream_snapshot s;
+    EXPECT_EQ(to_json(s).at("gateway_status").at("swaps").at("count").to_number<int>(), 0);
+    EXPECT_TRUE(to_json(s).at("gateway_status").at("swaps").at("last").is_null());
+    s.swaps = 2;
+    s.filling = true;
+    s.last_swap.emplace();
+    s.last_swap->cause = "connection_lost";
+    s.last_swap->from = "https://a:1";
+    const auto during = to_json(s).at("gateway_status").at("swaps");
+    EXPECT_TRUE(during.at("filling").as_bool());
+    EXPECT_EQ(during.at("last").at("cause").as_string(), "connection_lost");
+    EXPECT_EQ(during.at("last").at("from").as_string(), "https://a:1");
+    EXPECT_TRUE(during.at("last").at("to").is_null());
+    EXPECT_TRUE(during.at("last").at("gap_ms").is_null());
+    s.last_swap->to = "https://b:1";
+    s.last_swap->gap_ms = 62.5;
+    const auto after = to_json(s).at("gateway_status").at("swaps");
+    EXPECT_EQ(after.at("last").at("to").as_string(), "https://b:1");
+    EXPECT_EQ(after.at("last").at("gap_ms").to_number<double>(), 62.5);
+    s.state = stream_state::starting;
+    s.state_detail = "it is gone";
+    EXPECT_THAT(summary(s), HasSubstr("it is gone"));
+}
+
 // The rules of the publish loop live in trickle/publisher_policy; these hold what the job relies
 // on.
 using trickle::segment_policy_fsm;
