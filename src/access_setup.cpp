@@ -2,8 +2,12 @@
 
 namespace rivulet {
 
-outcome<std::unique_ptr<live::gate>>
-make_gate(live::registry& streams, const gateway_options& options, const logger& log) {
+outcome<std::unique_ptr<live::gate>> make_gate(
+    live::registry& streams,
+    const gateway_options& options,
+    observe::metrics& metrics,
+    const logger& log
+) {
     live::gate_options wanted;
     wanted.gateway_host = options.gateway_host;
     wanted.webhook_publish_only = options.webhook_publish_only;
@@ -18,6 +22,7 @@ make_gate(live::registry& streams, const gateway_options& options, const logger&
         live::auth_webhook_options asked;
         asked.url = options.auth_webhook_url;
         asked.api_key = options.auth_api_key;
+        asked.timing = live::auth_webhook_histogram(metrics);
         auto webhook = live::auth_webhook::create(std::move(asked), log.with("auth"));
         if (!webhook)
             return webhook.error();

@@ -11,9 +11,13 @@
 
 namespace rivulet {
 
-// Fails with a text that names the setting.
-outcome<std::unique_ptr<live::gate>>
-make_gate(live::registry& streams, const gateway_options& options, const logger& log);
+// `metrics` outlives the gate. Fails with a text that names the setting.
+outcome<std::unique_ptr<live::gate>> make_gate(
+    live::registry& streams,
+    const gateway_options& options,
+    observe::metrics& metrics,
+    const logger& log
+);
 
 // Null when no address is set. Not started.
 outcome<std::unique_ptr<live::heartbeat>> make_heartbeat(

@@ -254,6 +254,11 @@ void take_worker(const settings& values, worker::service_options& options) {
     options.orchestrator.public_url = values.service_url;
     options.orchestrator.check_tokens = values.check_tokens;
     options.orchestrator.nodes = values.nodes;
+    options.orchestrator.runners = values.runners;
+    options.orchestrator.runner_models = values.runner_models;
+    options.orchestrator.runner_kind = values.runner_kind;
+    options.orchestrator.runner_token = values.runner_token;
+    options.orchestrator.runner_callback = values.runner_callback;
     if (!values.node_version.empty())
         options.orchestrator.version = values.node_version;
 }

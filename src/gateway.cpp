@@ -283,7 +283,7 @@ outcome<gateway_ports> gateway::impl::start() {
     door_facts = std::make_shared<door_notice>();
     if (auto made = make_registry(); !made)
         return made.error();
-    auto gate = make_gate(*streams, options, log);
+    auto gate = make_gate(*streams, options, watch->metrics(), log);
     if (!gate)
         return gate.error();
     access = std::move(*gate);

@@ -194,6 +194,13 @@ outcome<std::unique_ptr<network>> network::open(
     std::shared_ptr<observe::event_queue> events,
     const logger& log
 ) {
+    const bool names_a_chain = options.chain != "offchain" && !options.chain.empty();
+    if (names_a_chain != !options.eth_url.empty())
+        return failure(
+            errc::invalid_argument,
+            names_a_chain ? "-network " + options.chain + " needs -ethUrl, a node of that chain"
+                          : "-ethUrl needs -network, the chain that its node belongs to"
+        );
     std::unique_ptr<network> made(new network(threads, log));
     session::grpc_info_options asking;
     asking.verify = options.orch_tls;

@@ -220,10 +220,6 @@ class reader {
         // Given, but off: there is nothing to obey.
         if (text.empty() || (flag.is_switch && parse_off(text)))
             return {};
-        if (flag.name == "network" && text == "offchain")
-            return {};
-        if (flag.refused)
-            return bad(fmt::format("{} is not supported: {}", origin, flag.reason));
         note(fmt::format("{} is ignored: {}", origin, flag.reason));
         return {};
     }

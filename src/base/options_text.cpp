@@ -195,15 +195,13 @@ optional unit (`1048576`, `64MiB`, `10MB`).
 ## Options of go-livepeer that Rivulet does not use
 
 They are accepted, so that an existing command line starts, and each one given is named in the log
-with the reason. Those marked *refused* stop the start, because running without obeying them would be unsafe.
+with the reason.
 
-| option | what happens |
+| option | reason |
 | --- | --- |
 )";
     for (const auto& flag : foreign_flags())
-        text += fmt::format(
-            "| `-{}` | {}: {} |\n", flag.name, flag.refused ? "*refused*" : "ignored", flag.reason
-        );
+        text += fmt::format("| `-{}` | {} |\n", flag.name, flag.reason);
     text += "\nOf the reference's environment variables without an option these are ignored in the "
             "same "
             "way:\n\n| variable | reason |\n| --- | --- |\n";

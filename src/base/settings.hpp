@@ -54,7 +54,7 @@ struct settings {
     bool disable_rtmp_output = false;
 
     // Gateway: orchestrators.
-    std::vector<std::string> orch_addr;           // empty: the built-in one
+    std::vector<std::string> orch_addr;          // empty: the built-in one
     std::string orchestrator_tls_verify = "pin"; // full, pin or none
     std::string orchestrator_ca_file;
     bool orchestrator_foreign_channels = false;
@@ -119,7 +119,8 @@ struct settings {
     std::vector<std::string> nodes;
     std::string node_version;
     std::string price_per_unit, price_per_capability;
-    std::string runner, runner_kind = "auto";
+    std::vector<std::string> runners, runner_models;
+    std::string runner_kind = "auto", runner_token, runner_callback;
 
     // The trickle server alone.
     std::string addr = "127.0.0.1:2939";

@@ -71,7 +71,6 @@ outcome<void> assign(const setting& row, std::string_view text, settings& values
 struct foreign_flag {
     std::string_view name;
     bool is_switch = false;
-    bool refused = false;    // starting without obeying it would be unsafe or pointless
     std::string_view reason; // ends the sentence "-name is ignored: …"
 };
 
