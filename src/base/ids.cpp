@@ -1,23 +1,18 @@
 #include "base/ids.hpp"
 
+#include "base/hex.hpp"
+
 #include <openssl/rand.h>
 
 #include <stdexcept>
-#include <vector>
 
 namespace rivulet {
 
 std::string random_hex(std::size_t octets) {
-    std::vector<unsigned char> raw(octets);
-    if (RAND_bytes(raw.data(), static_cast<int>(raw.size())) != 1)
+    std::string raw(octets, '\0');
+    if (RAND_bytes(reinterpret_cast<unsigned char*>(raw.data()), static_cast<int>(raw.size())) != 1)
         throw std::runtime_error("the system's random generator failed");
-    static constexpr char digits[] = "0123456789abcdef";
-    std::string text;
-    for (unsigned char byte : raw) {
-        text += digits[byte >> 4];
-        text += digits[byte & 15];
-    }
-    return text;
+    return to_hex(raw);
 }
 
 } // namespace rivulet

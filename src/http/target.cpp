@@ -1,17 +1,9 @@
 #include "http/target.hpp"
 
+#include "base/hex.hpp"
+
 namespace rivulet::http {
 namespace {
-
-int hex_value(char c) {
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
 
 std::string form_decode(std::string_view text) {
     std::string plain(text);

@@ -1,5 +1,7 @@
 #include "http/tls.hpp"
 
+#include "base/hex.hpp"
+
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/ssl.h>
@@ -160,13 +162,7 @@ std::string certificate_fingerprint(SSL* session) {
     std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
     unsigned size = 0;
     X509_digest(certificate.get(), EVP_sha256(), digest.data(), &size);
-    static constexpr char digits[] = "0123456789abcdef";
-    std::string text;
-    for (unsigned i = 0; i < size; ++i) {
-        text += digits[digest[i] >> 4];
-        text += digits[digest[i] & 15];
-    }
-    return text;
+    return to_hex({reinterpret_cast<const char*>(digest.data()), size});
 }
 
 namespace {

@@ -1,5 +1,7 @@
 #include "ingest/rtmp_target.hpp"
 
+#include "base/hex.hpp"
+
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -10,16 +12,6 @@ namespace {
 constexpr std::size_t longest_name = 128;
 constexpr std::size_t longest_address = 16u << 10;
 constexpr std::size_t most_parameters = 64;
-
-int hex_digit(char c) {
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
 
 std::pair<std::string_view, std::string_view> split_at(std::string_view text, char mark) {
     const auto at = text.find(mark);
@@ -80,7 +72,7 @@ std::string percent_decoded(std::string_view text) {
     std::string out;
     for (std::size_t i = 0; i < text.size(); ++i) {
         if (text[i] == '%' && i + 2 < text.size()) {
-            const int high = hex_digit(text[i + 1]), low = hex_digit(text[i + 2]);
+            const int high = hex_value(text[i + 1]), low = hex_value(text[i + 2]);
             if (high >= 0 && low >= 0) {
                 out += static_cast<char>(high << 4 | low);
                 i += 2;

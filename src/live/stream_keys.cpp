@@ -1,5 +1,6 @@
 #include "live/stream_keys.hpp"
 
+#include "base/hex.hpp"
 #include "base/ids.hpp"
 
 #include <fmt/core.h>
@@ -37,23 +38,13 @@ std::string hash_of(std::string_view salt, std::string_view key) {
     return out;
 }
 
-int digit(char c) {
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 // Exactly `size` bytes.
 std::optional<std::string> from_hex(std::string_view text, std::size_t size) {
     if (text.size() != 2 * size)
         return std::nullopt;
     std::string out;
     for (std::size_t i = 0; i < text.size(); i += 2) {
-        const int high = digit(text[i]), low = digit(text[i + 1]);
+        const int high = hex_value(text[i]), low = hex_value(text[i + 1]);
         if (high < 0 || low < 0)
             return std::nullopt;
         out.push_back(static_cast<char>(high * 16 + low));

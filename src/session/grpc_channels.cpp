@@ -1,5 +1,7 @@
 #include "session/grpc_channels.hpp"
 
+#include "base/hex.hpp"
+
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
@@ -35,13 +37,7 @@ std::string fingerprint_of(std::string_view pem) {
         ERR_clear_error();
         return {};
     }
-    static constexpr char digits[] = "0123456789abcdef";
-    std::string text;
-    for (unsigned i = 0; i < size; ++i) {
-        text += digits[digest[i] >> 4];
-        text += digits[digest[i] & 15];
-    }
-    return text;
+    return to_hex({reinterpret_cast<const char*>(digest.data()), size});
 }
 
 // Runs on gRPC's threads after each handshake.

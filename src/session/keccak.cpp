@@ -5,18 +5,6 @@
 namespace rivulet::session {
 namespace {
 
-constexpr std::string_view digits = "0123456789abcdef";
-
-int value_of(char c) {
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 std::string_view without_prefix(std::string_view text) {
     if (text.starts_with("0x") || text.starts_with("0X"))
         text.remove_prefix(2);
@@ -41,16 +29,6 @@ std::string function_selector(std::string_view signature) {
     return std::string(as_text(keccak256(signature)).substr(0, 4));
 }
 
-std::string to_hex(std::string_view bytes) {
-    std::string out;
-    out.reserve(bytes.size() * 2);
-    for (const unsigned char c : bytes) {
-        out += digits[c >> 4];
-        out += digits[c & 15];
-    }
-    return out;
-}
-
 std::optional<std::string> from_hex(std::string_view text) {
     text = without_prefix(text);
     if (text.size() % 2 != 0)
@@ -58,8 +36,8 @@ std::optional<std::string> from_hex(std::string_view text) {
     std::string out;
     out.reserve(text.size() / 2);
     for (std::size_t i = 0; i < text.size(); i += 2) {
-        const int high = value_of(text[i]);
-        const int low = value_of(text[i + 1]);
+        const int high = hex_value(text[i]);
+        const int low = hex_value(text[i + 1]);
         if (high < 0 || low < 0)
             return std::nullopt;
         out += static_cast<char>(high << 4 | low);

@@ -2,6 +2,8 @@
 // them. Pure.
 #pragma once
 
+#include "base/hex.hpp"
+
 #include <array>
 #include <cstdint>
 #include <optional>
@@ -18,7 +20,7 @@ hash256 keccak256(std::string_view bytes);
 std::string function_selector(std::string_view signature);
 
 // Bytes as lower-case hex, without 0x.
-std::string to_hex(std::string_view bytes);
+using rivulet::to_hex;
 // Hex of either case, "0x" or not; nothing when it is no hex or has an odd count of digits.
 std::optional<std::string> from_hex(std::string_view text);
 

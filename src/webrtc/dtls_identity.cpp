@@ -1,5 +1,7 @@
 #include "webrtc/dtls_identity.hpp"
 
+#include "base/hex.hpp"
+
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
@@ -157,17 +159,8 @@ outcome<dtls_fingerprint> parse_fingerprint(std::string_view algorithm, std::str
     );
     if (text.size() != size * 3 - 1)
         return bad;
-    const auto digit = [](char c) {
-        if (c >= '0' && c <= '9')
-            return c - '0';
-        if (c >= 'a' && c <= 'f')
-            return c - 'a' + 10;
-        if (c >= 'A' && c <= 'F')
-            return c - 'A' + 10;
-        return -1;
-    };
     for (std::size_t i = 0; i < text.size(); i += 3) {
-        const int high = digit(text[i]), low = digit(text[i + 1]);
+        const int high = hex_value(text[i]), low = hex_value(text[i + 1]);
         if (high < 0 || low < 0 || (i + 2 < text.size() && text[i + 2] != ':'))
             return bad;
         parsed.digest.push_back(static_cast<std::uint8_t>(high << 4 | low));
