@@ -8,6 +8,8 @@
 #include <boost/json/array.hpp>
 #include <fmt/core.h>
 
+#include <algorithm>
+
 namespace rivulet::session {
 
 namespace json = boost::json;
@@ -47,17 +49,25 @@ discovery_watch::discovery_watch(
 )
     : metrics_(metrics), events_(std::move(events)), log_(std::move(log)) {}
 
-// The first time, and whenever it is something else.
+// The first time, and whenever it is something else; to everybody's eyes only so often, as clients
+// choose what is asked for and orchestrators what they answer.
 void discovery_watch::say(
-    const std::string& key, const std::string& address, std::string kind, const std::string& why
+    const std::string& key, const std::string& address, std::string kind, const std::string& line
 ) {
     const auto known = complaints_.find(key);
     if (known != complaints_.end() && known->second == kind)
         return;
     if (known == complaints_.end() && complaints_.size() >= most_complaints)
         complaints_.erase(complaints_.begin());
-    log_.warn("{} is not used: {}", address, why);
     complaints_[key] = std::move(kind);
+    const auto verdict = budget_.about(address, steady_clock::now());
+    if (verdict == log_budget::verdict::keep_quiet) {
+        log_.debug("{}", line);
+        return;
+    }
+    log_.warn("{}", line);
+    if (verdict == log_budget::verdict::say_last)
+        log_.warn("more about {} is logged at level debug for some minutes", address);
 }
 
 void discovery_watch::failed(const std::string& address, const failure& why) {
@@ -75,7 +85,13 @@ void discovery_watch::failed(const std::string& address, const failure& why) {
             {{"error_code", key.second}, {"orchestrator_uri", key.first}}
         );
     entry->second.add();
-    say(address, address, error_name(why), valid_utf8(why.detail, 300));
+    const auto text = valid_utf8(why.detail, 300);
+    // Most texts name the address themselves.
+    const bool named = text.find(address) != text.npos;
+    say(address,
+        address,
+        error_name(why),
+        named ? text + "; it is not used" : fmt::format("{} is not used: {}", address, text));
 }
 
 void discovery_watch::rejected(
@@ -84,15 +100,20 @@ void discovery_watch::rejected(
     const std::lock_guard lock(guard_);
     complaints_.erase(address); // it answers
     say(address + ' ' + asked_for,
-        asked_for.empty() ? address : address + " for " + asked_for,
+        address,
         why,
-        why);
+        asked_for.empty() ? fmt::format("{} is not used: {}", address, why)
+                          : fmt::format("{} is not used for {}: {}", address, asked_for, why));
 }
 
 void discovery_watch::accepted(const std::string& address, const std::string& asked_for) {
     const std::lock_guard lock(guard_);
     const bool was_down = complaints_.erase(address) > 0;
-    if (complaints_.erase(address + ' ' + asked_for) > 0 || was_down)
+    if (complaints_.erase(address + ' ' + asked_for) == 0 && !was_down)
+        return;
+    if (budget_.about(address, steady_clock::now()) == log_budget::verdict::keep_quiet)
+        log_.debug("{} can be used again", address);
+    else
         log_.info("{} can be used again", address);
 }
 
@@ -101,16 +122,28 @@ void discovery_watch::available(
 ) {
     const std::lock_guard lock(guard_);
     const auto key = std::pair(capability, model);
-    if (available_.size() >= most_models && !available_.contains(key))
-        return;
+    if (available_.size() >= most_models && !available_.contains(key)) {
+        forget_an_unserved_model();
+        if (available_.size() >= most_models)
+            return;
+    }
     auto [entry, fresh] = available_.try_emplace(key);
+    entry->second.count = count;
     if (fresh)
-        entry->second = metrics_.make_gauge(
+        entry->second.gauge = metrics_.make_gauge(
             "livepeer_ai_orchestrators_available_total",
             "Orchestrators that offered the model at the last gathering.",
             {{"pipeline", pipeline_of(capability)}, {"model_name", valid_utf8(model, 200)}}
         );
-    entry->second.set(static_cast<double>(count));
+    entry->second.gauge.set(static_cast<double>(count));
+}
+
+// A name that nobody serves, as clients may think up any number of, makes room.
+void discovery_watch::forget_an_unserved_model() {
+    const auto unserved =
+        std::ranges::find_if(available_, [](const auto& one) { return one.second.count == 0; });
+    if (unserved != available_.end())
+        available_.erase(unserved);
 }
 
 void discovery_watch::gathered(const std::vector<discovered>& found) {

@@ -1,12 +1,13 @@
 // What discovery tells operators: one log line when an orchestrator becomes unusable or usable
 // again, counted errors, what the network offers as metrics, and the events discovery_results and
-// network_capabilities. Bounded however many names orchestrators think up.
+// network_capabilities. Bounded however many names orchestrators and clients think up.
 // Thread: any.
 #pragma once
 
 #include "base/log.hpp"
 #include "observe/event_queue.hpp"
 #include "observe/metrics.hpp"
+#include "session/log_budget.hpp"
 #include "session/orchestrator_info.hpp"
 
 #include <map>
@@ -37,9 +38,17 @@ class discovery_watch {
     void network(const std::vector<discovered>& all);
 
   private:
+    struct offer {
+        observe::gauge gauge;
+        std::size_t count = 0;
+    };
+
     void
-    say(const std::string& key, const std::string& address, std::string kind, const std::string& why
-    );
+    say(const std::string& key,
+        const std::string& address,
+        std::string kind,
+        const std::string& line);
+    void forget_an_unserved_model();
 
     static constexpr std::size_t most_series = 2'000;
 
@@ -50,7 +59,8 @@ class discovery_watch {
     std::mutex guard_;
     std::map<std::string, std::string> complaints_; // kinds, by address and what was asked for
     std::map<std::pair<std::string, std::string>, observe::counter> errors_;
-    std::map<std::pair<capability_id, std::string>, observe::gauge> available_;
+    std::map<std::pair<capability_id, std::string>, offer> available_;
+    log_budget budget_;
     std::vector<observe::gauge> network_; // of the last poll; older ones leave the text
 };
 
