@@ -82,6 +82,8 @@ class selection {
     awaitable<outcome<attempt>> next();
     // How long this try may take: a fair share of what is left.
     duration try_limit(time_point now) const;
+    // Somebody else in good standing could be tried after this one.
+    bool has_others(time_point now) const;
     // Ends `which` with its fault; the next next() follows the remedy.
     void failed(attempt which, const fault& why);
 

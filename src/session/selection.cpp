@@ -145,6 +145,16 @@ duration selection::try_limit(time_point now) const {
     return state_->tries.try_limit(now, state_->pool->members.left(terms) > 0);
 }
 
+bool selection::has_others(time_point now) const {
+    if (!state_->pool)
+        return false;
+    auto excluded = state_->tries.excluded();
+    excluded.insert(state_->tries.current());
+    const auto terms = state_->owner->terms_of(state_->need, state_->avoid, std::move(excluded));
+    const std::scoped_lock lock(state_->pool->guard);
+    return state_->pool->members.has_room(terms, now, false);
+}
+
 void selection::failed(attempt which, const fault& why) {
     const auto then = state_->tries.failed(why, state_->owner->ground->now());
     which.state_->failed(why, then);

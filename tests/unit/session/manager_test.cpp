@@ -472,10 +472,12 @@ TEST(orchestrators_conformance, s27_no_try_begins_after_the_budget) {
     auto a = rig.next(s);
     ASSERT_TRUE(a);
     EXPECT_EQ(s.try_limit(rig.now), 1s); // half, since there is another one
+    EXPECT_TRUE(s.has_others(rig.now));
     rig.now += 1s;
     s.failed(std::move(*a), to_fault(500, "no"));
     a = rig.next(s);
     ASSERT_TRUE(a);
+    EXPECT_FALSE(s.has_others(rig.now));
     EXPECT_EQ(s.try_limit(rig.now), 1s); // all that is left: nobody else is there
     rig.now += 1s;
     s.failed(std::move(*a), to_fault(500, "no"));
@@ -483,6 +485,18 @@ TEST(orchestrators_conformance, s27_no_try_begins_after_the_budget) {
     ASSERT_FALSE(none);
     EXPECT_EQ(none.error().code, errc::timed_out);
     EXPECT_EQ(s.to_json().at("error").at("code"), "timed_out");
+}
+
+TEST(manager, who_just_failed_is_no_other_to_turn_to) {
+    manager_rig rig;
+    rig.network->put(offer("https://a:1", "m", t2i));
+    rig.network->put(offer("https://b:1", "m", t2i));
+    rig.start();
+    auto s = rig.sessions->begin(job_need(t2i, "m"), 2s, {"https://a:1"});
+    auto b = rig.next(s);
+    ASSERT_TRUE(b);
+    EXPECT_EQ(b->url(), "https://b:1");
+    EXPECT_FALSE(s.has_others(rig.now));
 }
 
 TEST(orchestrators_conformance, s28_who_is_above_the_cap_is_not_used_and_the_reason_is_told) {
