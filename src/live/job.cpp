@@ -213,14 +213,9 @@ awaitable<void> job::run_output() {
         if (item) {
             patience.succeeded();
             connections_.worked(channel::output);
-            if (!item->blocks.empty()) {
-                last_output_ = steady_clock::now();
-                if (first_output_ == time_point{})
-                    first_output_ = last_output_;
-                output_watch_.output_seen(last_output_);
-            }
-            if (listener_)
-                listener_->job_output(std::move(*item));
+            // What comes after its end is nobody's: the next one may be at work already.
+            if (listener_ && !end_)
+                take_output(std::move(*item));
             continue;
         }
         const auto pause = after_failure(channel::output, item.error(), patience, *output_);
@@ -230,6 +225,25 @@ awaitable<void> job::run_output() {
     }
     output_open_ = false;
     changed_.notify_all();
+}
+
+void job::take_output(trickle::subscriber_item item) {
+    const auto now = steady_clock::now();
+    std::uint64_t size = 0;
+    for (const auto& block : item.blocks)
+        size += block.size();
+    if (size > 0)
+        last_output_ = now;
+    const auto what = listener_->job_output(std::move(item));
+    if (what == output_proof::content::video) {
+        last_video_ = now;
+        if (first_video_ == time_point{})
+            first_video_ = now;
+        output_watch_.output_seen(now);
+    }
+    if (const auto why = proof_.seen(what, size, now))
+        end(job_end_cause::output_unusable,
+            fmt::format("the output of {} is no video: {}", orchestrator_, *why));
 }
 
 awaitable<void> job::run_events() {
@@ -390,11 +404,11 @@ awaitable<void> job::watch() {
         }
         // The limits of the wait that is over: stalled() may begin a new one.
         const auto silence = now - output_watch_.waiting_since();
-        const bool output_flows = last_output_ != time_point{} && now - last_output_ < output_pause;
+        const bool output_flows = last_video_ != time_point{} && now - last_video_ < output_pause;
         if (output_watch_.stalled(now, last_input()))
             end(job_end_cause::output_stalled,
                 fmt::format(
-                    "timeout waiting for segments: {} sent nothing for {:.1f} s although video "
+                    "timeout waiting for segments: {} sent no video for {:.1f} s although video "
                     "goes in",
                     orchestrator_,
                     seconds(silence)

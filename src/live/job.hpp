@@ -15,6 +15,7 @@
 #include "live/job_end.hpp"
 #include "live/job_search.hpp"
 #include "live/job_services.hpp"
+#include "live/output_proof.hpp"
 #include "live/stream_metrics.hpp"
 #include "live/stream_status.hpp"
 #include "live/watchdogs.hpp"
@@ -35,7 +36,8 @@ class job_listener {
     virtual void job_connected(const orchestrator_name& orchestrator) = 0;
     // A source segment has arrived there whole.
     virtual void job_segment_sent() = 0;
-    virtual void job_output(trickle::subscriber_item item) = 0;
+    // Answers what it was: only video is a sign that the orchestrator works.
+    virtual output_proof::content job_output(trickle::subscriber_item item) = 0;
     virtual void job_event(const stream_event& event) = 0;
     // Something failed and is tried again, or was lost, without ending the job.
     enum class trouble { retried, lost };
@@ -84,7 +86,7 @@ class job final : public std::enable_shared_from_this<job>, private trickle::rel
     const std::string& orchestrator() const { return orchestrator_; }
 
     // How long processed video came.
-    duration worked() const { return last_output_ - first_output_; }
+    duration worked() const { return last_video_ - first_video_; }
 
     // When asking again may help, after no_orchestrator.
     duration retry_after() const { return retry_after_; }
@@ -94,6 +96,7 @@ class job final : public std::enable_shared_from_this<job>, private trickle::rel
     void connect(job_place place);
     void start_paying();
     awaitable<void> run_output();
+    void take_output(trickle::subscriber_item item);
     awaitable<void> run_events();
     awaitable<void> run_control();
     awaitable<void> watch();
@@ -154,7 +157,9 @@ class job final : public std::enable_shared_from_this<job>, private trickle::rel
     output_watchdog output_watch_;
     event_watchdog event_watch_;
     time_point started_;
-    time_point first_output_{}, last_output_{};
+    time_point first_video_{}, last_video_{};
+    time_point last_output_{}; // bytes of any kind
+    output_proof proof_;
     duration retry_after_{};
     std::uint64_t event_count_ = 0;
     std::string last_trouble_;

@@ -14,6 +14,8 @@ session::fault_kind fault_of(job_end_cause cause) {
         return fault_kind::unreachable;
     case job_end_cause::payment_refused:
         return fault_kind::payment;
+    case job_end_cause::output_unusable:
+        return fault_kind::protocol;
     default:
         return fault_kind::lost; // its channels are gone, or silent: no reason to shut it out
     }
@@ -49,6 +51,8 @@ std::string_view to_string(job_end_cause cause) {
         return "orchestrator_unreachable";
     case job_end_cause::output_stalled:
         return "output_stalled";
+    case job_end_cause::output_unusable:
+        return "output_unusable";
     case job_end_cause::events_silent:
         return "events_silent";
     case job_end_cause::control_gone:

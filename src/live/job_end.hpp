@@ -22,7 +22,8 @@ enum class job_end_cause {
     connection_lost,          // refused or reset, and again
     payment_refused,          // it will not be paid any more
     orchestrator_unreachable, // seven reads of output or events in a row failed
-    output_stalled,           // no output although input flows
+    output_stalled,           // no processed video although input flows
+    output_unusable,          // what comes out is no video
     events_silent,            // no event for more than 30 s
     control_gone,             // the control channel answered 404
     params_undelivered,       // the cached parameters could not be sent first

@@ -115,6 +115,7 @@ struct spliced_output::impl {
         const auto ec = out.append(std::move(block));
         check(ec);
         if (ec == errc::too_large) {
+            ++counters.overlong;
             out.end_segment();
             wants_segment = true;
         }
@@ -192,6 +193,7 @@ struct spliced_output::impl {
                 continue;
             const auto fits = tail.feed(block.view(), [this](auto pts) { frame_came(pts); });
             counters.frames = tail.frames();
+            counters.sounds = tail.sounds();
             if (fits == block.size()) {
                 counters.bytes += block.size();
                 append(std::move(block));
@@ -267,6 +269,8 @@ struct spliced_output::impl {
 
     void from_orchestrator(access_unit unit) {
         const auto& format = demuxer->format();
+        if (unit.kind == track_kind::audio)
+            ++counters.sounds;
         if (!accepted) {
             if (format.video && !is_keyframe(unit)) {
                 ++counters.left_out;

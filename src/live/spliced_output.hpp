@@ -27,7 +27,9 @@ enum class swap_filler {
 };
 
 struct splice_counters {
-    std::uint64_t frames = 0; // of processed video, over all orchestrators
+    std::uint64_t frames = 0;   // of processed video, over all orchestrators
+    std::uint64_t sounds = 0;   // pieces of sound they sent
+    std::uint64_t overlong = 0; // segments ended at the channel's limit
     std::uint64_t filler_frames = 0;
     std::uint64_t repeated_frames = 0; // squeezed: seen before the change already
     std::uint64_t left_out = 0;        // audio heard already, video before a keyframe

@@ -319,10 +319,10 @@ void stream::job_segment_sent() {
     events_.segment_sent();
 }
 
-void stream::job_output(trickle::subscriber_item item) {
-    // A job that failed may still have had an item under way.
+output_proof::content stream::job_output(trickle::subscriber_item item) {
+    using content = output_proof::content;
     if (!job_ || output_->target()->closed())
-        return;
+        return content::nothing;
     const auto now = steady_clock::now();
     const bool segment_ends = item.segment_ends;
     if (item.segment_begins)
@@ -330,29 +330,35 @@ void stream::job_output(trickle::subscriber_item item) {
     std::uint64_t size = 0;
     for (const auto& block : item.blocks)
         size += block.size();
-    const auto before = splice_->counters().frames;
+    const auto before = splice_->counters();
     splice_->take(std::move(item), now);
     if (size > 0)
-        output_came(before, size, now);
+        output_came(before.frames, size, now);
     while (const auto trouble = splice_->take_trouble())
         report(*trouble);
-    if (segment_ends)
+    const auto& after = splice_->counters();
+    if (segment_ends && after.frames > 0)
         events_.output_segment(now);
+    if (after.overlong > before.overlong)
+        return content::too_long;
+    if (after.frames > before.frames)
+        return content::video;
+    return after.sounds > before.sounds ? content::sound : content::nothing;
 }
 
 void stream::output_came(std::uint64_t frames_before, std::uint64_t bytes, time_point now) {
-    if (out_.bytes == 0) {
-        out_.first_output_s = seconds(now - job_->started());
-        log_.info(
-            "first processed video {:.0f} ms after the job began", *out_.first_output_s * 1000
-        );
-    }
     last_output_ = now;
     out_.bytes += bytes;
     out_bits_.add(bytes * 8, now);
     const auto frames = splice_->counters().frames - frames_before;
     if (frames == 0)
         return;
+    if (!out_.first_output_s) {
+        out_.first_output_s = seconds(now - job_->started());
+        log_.info(
+            "first processed video {:.0f} ms after the job began", *out_.first_output_s * 1000
+        );
+    }
     out_frames_.add(frames, now);
     for (const auto pts : splice_->take_frame_times())
         if (const auto took = latency_.out(pts, now))

@@ -100,7 +100,7 @@ class stream final : public ingest::unit_sink,
   private:
     void job_connected(const orchestrator_name& orchestrator) override;
     void job_segment_sent() override;
-    void job_output(trickle::subscriber_item item) override;
+    output_proof::content job_output(trickle::subscriber_item item) override;
     void job_event(const stream_event& event) override;
     void job_trouble(trouble kind, const std::string& text) override;
     void job_ended(const job_end& end) override;

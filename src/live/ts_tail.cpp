@@ -138,7 +138,7 @@ bool ts_tail::pes(track& of, media::byte_span p, const on_frame& frame) {
         return true;
     const bool is_video = &of == &video_;
     if (!(p[7] & 0x80) || p.size() < 14) {
-        frames_ += is_video;
+        ++(is_video ? frames_ : sounds_);
         return true;
     }
     const auto raw = static_cast<std::int64_t>(p[9] >> 1 & 7) << 30 | std::int64_t{p[10]} << 22 |
@@ -154,6 +154,8 @@ bool ts_tail::pes(track& of, media::byte_span p, const on_frame& frame) {
         ++frames_;
         if (frame)
             frame(raw);
+    } else {
+        ++sounds_;
     }
     return true;
 }

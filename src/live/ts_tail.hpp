@@ -41,6 +41,8 @@ class ts_tail {
 
     std::uint64_t frames() const { return frames_; }
 
+    std::uint64_t sounds() const { return sounds_; } // pieces of the audio track
+
     // The newest packets with PAT and PMT, as they came.
     const std::vector<std::uint8_t>& tables() const { return tables_; }
 
@@ -72,7 +74,7 @@ class ts_tail {
     media::unwrap33 clock_;
     std::array<std::uint8_t, 4> counters_{}; // of the PIDs that ts_muxer writes, next ones
     std::vector<std::uint8_t> tables_;
-    std::uint64_t frames_ = 0;
+    std::uint64_t frames_ = 0, sounds_ = 0;
 };
 
 } // namespace rivulet::live

@@ -1,5 +1,6 @@
 // Orchestrators that mean harm, or are broken: nothing crashes, memory stays bounded, the log says
 // who and why, and the next orchestrator is used.
+#include "media/ts_muxer.hpp"
 #include "session/grpc_info.hpp"
 #include "session/manager.hpp"
 #include "support/fake_network.hpp"
@@ -388,23 +389,87 @@ TEST(hostile_orchestrators, endless_output_that_is_no_video_is_bounded) {
         );
     }));
     fake_orchestrator good;
+    good.echo();
     live_rig gateway({bad.url(), good.url()});
     const auto before = look_at_process().resident;
     auto publisher = gateway.publish("cam");
     publisher->start();
-    EXPECT_TRUE(eventually([&] { return bad.bytes_sent() > 4 * mebibyte; }));
-    // The window of NAME-out holds five segments of at most 64 MiB.
-    constexpr auto most = 400 * mebibyte;
-    for (int i = 0; i < 80 && bad.bytes_sent() < 2 * most; ++i) {
-        std::this_thread::sleep_for(100ms);
-        EXPECT_EQ(gateway.get("/live/video-to-video/cam/status").status, 200);
-        if (memory_is_measured) {
-            EXPECT_LT(look_at_process().resident, before + most);
-        }
+    EXPECT_TRUE(eventually([&] { return gateway.state("cam") == "live"; }, milliseconds(5'000)));
+    EXPECT_EQ(good.jobs().size(), 1u);
+    const auto status = gateway.status("cam").at("gateway_status");
+    const auto last = status.at("swaps").at("last");
+    EXPECT_EQ(last.at("cause").as_string(), "output_unusable");
+    EXPECT_EQ(last.at("from").as_string(), bad.url());
+    EXPECT_THAT(std::string(last.at("message").as_string()), HasSubstr("no video"));
+    // What was read, and what the kernel's buffers took.
+    EXPECT_LT(bad.bytes_sent(), 32 * mebibyte);
+    if (memory_is_measured) {
+        EXPECT_LT(look_at_process().resident, before + 64 * mebibyte);
     }
     EXPECT_EQ(publisher->kicked(), "");
-    bad.stop();
-    EXPECT_TRUE(eventually([&] { return !good.jobs().empty(); }, milliseconds(15'000)));
+    publisher->leave();
+}
+
+TEST(hostile_orchestrators, a_drip_that_is_no_video_is_never_told_as_processed_video) {
+    hostile_http bad(takes_jobs([](const std::string& head) {
+        if (!head.starts_with("GET /t/out"))
+            return hostile_reply("", "", 1s);
+        return hostile_reply(
+            "HTTP/1.1 200 OK\r\nLp-Trickle-Seq: 0\r\nLp-Trickle-Latest: 0\r\nTransfer-Encoding: "
+            "chunked\r\n\r\n",
+            "5\r\nhello\r\n",
+            100ms
+        );
+    }));
+    fake_orchestrator good;
+    live_rig gateway({bad.url(), good.url()});
+    auto publisher = gateway.publish("cam");
+    publisher->start();
+    EXPECT_TRUE(eventually([&] { return !good.jobs().empty(); }, milliseconds(8'000)));
+    const auto status = gateway.status("cam").at("gateway_status");
+    EXPECT_EQ(status.at("swaps").at("last").at("cause").as_string(), "output_unusable");
+    EXPECT_NE(gateway.state("cam"), "live");
+    EXPECT_FALSE(status.at("swaps").at("last").at("gap_ms").is_number());
+    publisher->leave();
+}
+
+// It is at work as far as anybody can hear, but not at what was asked for.
+TEST(hostile_orchestrators, sound_without_video_is_no_output) {
+    fake_orchestrator bad;
+    bad.answer_with([](fake_orchestrator& self, const http::request&) { return self.take_job(); });
+    fake_orchestrator good;
+    good.echo();
+    auto timing = quick_timing();
+    timing.first_output = 1500ms;
+    live_rig gateway({bad.url(), good.url()}, timing);
+    auto publisher = gateway.publish("cam");
+    publisher->start();
+    const auto job = bad.last_job();
+    media::ts_muxer muxer;
+    media::stream_format format;
+    format.audio.emplace();
+    format.audio->type = media::codec::aac;
+    format.audio->config = {0x11, 0x90};
+    format.audio->sample_rate = 48'000;
+    format.audio->channels = 2;
+    ASSERT_FALSE(muxer.set_format(format));
+    for (int i = 0; i < 60 && good.jobs().empty(); ++i) {
+        media::access_unit unit;
+        unit.kind = media::track_kind::audio;
+        unit.pts = unit.dts = i * 9000;
+        unit.data = bytes::copy_of(std::string(200, 'a'));
+        muxer.begin_segment();
+        auto packets = muxer.write(unit);
+        ASSERT_TRUE(packets);
+        bad.publish(job, "out", std::string(packets->text()));
+        std::this_thread::sleep_for(100ms);
+    }
+    EXPECT_TRUE(eventually([&] { return gateway.state("cam") == "live"; }));
+    const auto last = gateway.status("cam").at("gateway_status").at("swaps").at("last");
+    EXPECT_EQ(last.at("cause").as_string(), "output_stalled");
+    EXPECT_GT(
+        gateway.status("cam").at("gateway_status").at("output").at("bytes").to_number<int>(), 1000
+    );
     publisher->leave();
 }
 

@@ -29,6 +29,7 @@ TEST(ts_tail, knows_times_and_frames_however_the_bytes_are_cut) {
             }
         }
         EXPECT_EQ(tail.frames(), 30u);
+        EXPECT_EQ(tail.sounds(), clip.audio_pts.size());
         EXPECT_EQ(times, clip.video_pts);
         EXPECT_EQ(tail.video_time(), *clip.video_pts.rbegin());
         EXPECT_EQ(tail.audio_time(), *clip.audio_pts.rbegin());
