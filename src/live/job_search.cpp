@@ -76,10 +76,7 @@ job_search::try_one(session::selection& choice, session::attempt chosen) {
         co_return std::nullopt;
     }
     const session::live_credentials credentials{headers->segment, headers->payment};
-    // The one that just failed is asked for want of another: its answer comes soon or never.
-    const auto limit = std::ranges::find(request_.avoid, url) == request_.avoid.end()
-                           ? duration(session::orchestrator_client::start_limit)
-                           : services_.timing.failed_before;
+    const auto limit = limit_of(choice, url);
     auto answer = co_await services_.client.start_live(url, request_.offer, credentials, limit);
     if (!answer && answer.error().code == errc::tls_failed && !stopped_) {
         // One that was started anew has made itself a new certificate; discovery learns it.
@@ -99,6 +96,20 @@ job_search::try_one(session::selection& choice, session::attempt chosen) {
     refused(url, answer.error().detail);
     choice.failed(std::move(*place.at), why);
     co_return std::nullopt;
+}
+
+duration job_search::limit_of(const session::selection& choice, const std::string& url) const {
+    const duration most = session::orchestrator_client::start_limit;
+    // The one that just failed is asked for want of another: its answer comes soon or never.
+    if (std::ranges::find(request_.avoid, url) != request_.avoid.end())
+        return services_.timing.failed_before;
+    const auto now = steady_clock::now();
+    // Nobody is gained by cutting off the last one.
+    if (!choice.has_others(now))
+        return most;
+    // A shorter try says nothing about an orchestrator that is far away.
+    const duration least = session::retry_fsm::fair_try;
+    return std::clamp(choice.try_limit(now), least, most);
 }
 
 void job_search::refused(const std::string& url, const std::string& said) {

@@ -53,6 +53,8 @@ class job_search {
   private:
     awaitable<std::optional<job_place>>
     try_one(session::selection& choice, session::attempt chosen);
+    // How long it may take to answer.
+    duration limit_of(const session::selection& choice, const std::string& url) const;
     void refused(const std::string& url, const std::string& said);
 
     const job_services& services_;

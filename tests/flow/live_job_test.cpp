@@ -105,6 +105,36 @@ TEST(live_conformance, s27_the_job_request_times_out_after_five_seconds) {
     EXPECT_LT(took, 7000ms);
 }
 
+TEST(live_job, a_silent_orchestrator_costs_its_share_of_the_budget) {
+    deaf_port silent;
+    fake_orchestrator second;
+    auto timing = quick_timing();
+    timing.selection_budget = 3s; // half of it for the first of two
+    live_rig rig({silent.url(), second.url()}, timing);
+    auto publisher = rig.publish("cam");
+    const auto begun = steady_clock::now();
+    publisher->start();
+    ASSERT_TRUE(eventually([&] { return !second.jobs().empty(); }, 9000ms));
+    const auto took = steady_clock::now() - begun;
+    EXPECT_GT(took, 1400ms);
+    EXPECT_LT(took, 3500ms);
+}
+
+TEST(live_job, the_only_orchestrator_may_take_longer_than_the_budget) {
+    fake_orchestrator slow;
+    slow.answer_with([](fake_orchestrator& self, const http::request&) {
+        std::this_thread::sleep_for(1500ms);
+        return self.take_job();
+    });
+    auto timing = quick_timing();
+    timing.selection_budget = 200ms;
+    live_rig rig({slow.url()}, timing);
+    auto publisher = rig.publish("cam");
+    publisher->start();
+    ASSERT_TRUE(eventually([&] { return rig.state("cam") == "connected"; }, 4000ms));
+    EXPECT_EQ(slow.jobs().size(), 1u);
+}
+
 TEST(live_job, media_flows_to_the_orchestrator_and_back) {
     fake_orchestrator orchestrator;
     orchestrator.echo();
