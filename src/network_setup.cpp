@@ -31,7 +31,9 @@ parse_runner_versions(const std::string& text) {
     const auto value = json::parse(text, ec);
     const auto* rows = ec ? nullptr : value.if_array();
     if (!rows)
-        return bad("it is no JSON array");
+        return bad(
+            R"(a JSON array is wanted: [{"pipeline":"…","model_id":"…","minVersion":"0.14.0"}])"
+        );
     for (const auto& row : *rows) {
         const auto field = [&row](std::string_view name) {
             const auto* object = row.if_object();
@@ -201,6 +203,8 @@ outcome<std::unique_ptr<network>> network::open(
             names_a_chain ? "-network " + options.chain + " needs -ethUrl, a node of that chain"
                           : "-ethUrl needs -network, the chain that its node belongs to"
         );
+    if (options.ai_service_registry && !names_a_chain)
+        log.warn("-aiServiceRegistry is not used: it needs -network and -ethUrl");
     std::unique_ptr<network> made(new network(threads, log));
     session::grpc_info_options asking;
     asking.verify = options.orch_tls;
@@ -256,7 +260,9 @@ void network::stop() {
     manager_->stop();
     discovery_->stop();
     source_->stop();
-    payments_.reset(); // lets go of its connections while the shards turn
+    // A stream that would not end in time may still use what follows: it goes with the shards.
+    payments_->stop();
+    infos_->stop();
 }
 
 } // namespace rivulet

@@ -39,7 +39,7 @@ class network {
     // Asks the signer or opens the wallet, then looks around in the background. Blocks; a failure
     // says what to mend.
     outcome<void> start();
-    // After the streams have ended, before the shards stop.
+    // After the streams have ended, before the shards stop; destroy it after them.
     void stop();
 
     session::manager& sessions() { return *manager_; }

@@ -63,6 +63,9 @@ class payments {
 
     // Checks what must be there (the signer answers, the key opens). A failure ends the program.
     virtual awaitable<outcome<void>> start() = 0;
+
+    // Ends what runs in the background while the shards still turn; sessions go on.
+    virtual void stop() {}
 };
 
 // No money: segment credentials without signature, an empty payment. `manager` renews tokens that

@@ -1,6 +1,8 @@
 #include "payment/local_signer.hpp"
 #include "session/keccak.hpp"
 
+#include <utility>
+
 namespace rivulet::payment {
 namespace {
 
@@ -15,7 +17,12 @@ class own_payments final : public payments {
         : wallet_(std::move(wallet)), discovery_(std::move(discovery)), manager_(manager),
           log_(std::move(log)) {}
 
-    ~own_payments() override { wallet_->chain->stop(); }
+    ~own_payments() override { stop(); }
+
+    void stop() override {
+        if (!std::exchange(stopped_, true))
+            wallet_->chain->stop();
+    }
 
     std::unique_ptr<payment_session> open(const session::attempt& with) override {
         return wallet_session(wallet_, payee_of(with, discovery_, manager_));
@@ -50,6 +57,7 @@ class own_payments final : public payments {
     std::shared_ptr<session::discovery> discovery_;
     session::manager* manager_;
     logger log_;
+    bool stopped_ = false;
 };
 
 } // namespace

@@ -36,10 +36,14 @@ using rpc_ptr = std::shared_ptr<rpc>;
 // The calls whose end gRPC has not reported yet: its threads must not find a dead shard.
 class open_calls {
   public:
-    void add(rpc_ptr call) {
+    // False after finish().
+    bool add(rpc_ptr call) {
         const std::lock_guard lock(mutex_);
+        if (finished_)
+            return false;
         calls_.insert(std::move(call));
         ++running_;
+        return true;
     }
 
     // An end is told in two steps: first the call is let go, and once it was handed over, nobody
@@ -59,6 +63,7 @@ class open_calls {
     // Cancels all and waits for their ends.
     void finish() {
         std::unique_lock lock(mutex_);
+        finished_ = true;
         const auto all = calls_;
         lock.unlock(); // a call may end on this thread
         for (const auto& call : all)
@@ -72,6 +77,7 @@ class open_calls {
     std::condition_variable none_;
     std::set<rpc_ptr> calls_;
     std::size_t running_ = 0;
+    bool finished_ = false;
 };
 
 grpc::ByteBuffer to_buffer(const std::string& text) {
@@ -129,7 +135,8 @@ awaitable<grpc::Status> finished(
         std::chrono::duration_cast<std::chrono::system_clock::duration>(limit)
     );
     call->wake.expires_after(limit + slack);
-    open->add(call);
+    if (!open->add(call))
+        co_return grpc::Status(grpc::StatusCode::CANCELLED, "");
     call->line->stub->UnaryCall(
         &call->context,
         method,
@@ -206,6 +213,10 @@ outcome<std::unique_ptr<grpc_info>> grpc_info::create(grpc_info_options options,
 grpc_info::grpc_info(std::shared_ptr<impl> made) : impl_(std::move(made)) {}
 
 grpc_info::~grpc_info() {
+    stop();
+}
+
+void grpc_info::stop() {
     impl_->open->finish();
 }
 

@@ -4,7 +4,7 @@
 // of a host and port is remembered, shared with the HTTP client, and a change is logged with both
 // fingerprints before the new one is taken.
 // Thread: any; calls may run on several shards at once, each resumes on the executor it began on.
-// Owns: the connections. Destroy it after its last caller has ended and before the shards.
+// Owns: the connections. stop() it while the shards still turn.
 // Fails with: as info_source says; every text but cancelled's names the address and the cause.
 #pragma once
 
@@ -41,6 +41,10 @@ class grpc_info final : public info_source {
 
     awaitable<outcome<info_answer>>
     ask(std::string address, info_question question, duration limit) override;
+
+    // Ends the questions under way and refuses new ones: afterwards no thread of gRPC's has
+    // anything to tell a shard. Blocks for a moment; not on a shard.
+    void stop();
 
     std::size_t kept() const; // connections
 

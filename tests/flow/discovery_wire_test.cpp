@@ -350,6 +350,27 @@ TEST(discovery_wire, a_cancelled_question_ends_at_once) {
     EXPECT_LT(since(began), 1s);
 }
 
+TEST(discovery_wire, stopping_ends_what_is_asked_and_refuses_more) {
+    fake_network network(1);
+    node_reply never;
+    never.hang = true;
+    network[0].answer(never);
+    asker gateway;
+    auto pending = gateway.start(network[0].address(), 20s);
+    while (network[0].questions() == 0)
+        std::this_thread::sleep_for(5ms);
+    const auto began = steady_clock::now();
+    gateway.source->stop();
+    const auto ended = pending.get();
+    ASSERT_FALSE(ended);
+    EXPECT_EQ(ended.error().code, errc::cancelled);
+    const auto refused = gateway.ask(network[0].address());
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, errc::cancelled);
+    EXPECT_EQ(network[0].questions(), 1u);
+    EXPECT_LT(since(began), 2s);
+}
+
 TEST(discovery_wire, an_orchestrator_that_goes_ends_the_question) {
     fake_network network(1);
     node_reply never;
