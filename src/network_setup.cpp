@@ -57,6 +57,8 @@ outcome<session::discovery_options> discovery_of(const gateway_options& options)
     made.blocklist = options.orch_blocklist;
     made.min_version = options.orch_min_version;
     made.network_poll = options.network_poll;
+    made.require_ticket_params =
+        !options.remote_signer_url.empty() || !options.eth_keystore.empty();
     if (auto known = session::blocklist::parse(options.orch_blocklist); !known)
         return failure(errc::invalid_argument, "-orchBlocklist: " + known.error().detail);
     auto versions = parse_runner_versions(options.ai_min_runner_version);

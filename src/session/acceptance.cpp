@@ -39,6 +39,9 @@ std::string rejection(const orchestrator_info& info, const acceptance_rules& rul
         return "it gave no auth token";
     if (!rules.require_ticket_params)
         return {};
+    // Who asks nothing is not paid.
+    if (info.price ? info.price->per_unit == 0 : !info.tickets)
+        return {};
     if (info.address.size() != 20)
         return "it has no address to pay to";
     if (!info.tickets)

@@ -47,7 +47,7 @@ std::string rejection(
 );
 
 // What holds whatever is asked of it: it does work itself, is not blocked, gave a token and, where
-// it is to be paid, usable ticket parameters and a price.
+// it wants money and we pay, usable ticket parameters with a price.
 std::string rejection(const orchestrator_info& info, const acceptance_rules& rules);
 
 } // namespace rivulet::session

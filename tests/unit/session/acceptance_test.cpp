@@ -55,21 +55,33 @@ TEST(acceptance, one_without_an_address_for_jobs_is_not_used) {
     EXPECT_NE(why_not(info), "");
 }
 
-TEST(acceptance, where_money_is_paid_tickets_and_a_price_are_needed) {
+TEST(acceptance, who_wants_money_must_be_payable) {
     auto info = good();
+    info.price.emplace();
+    info.price->per_unit = 3;
+    EXPECT_EQ(why_not(info), "") << "we pay nobody";
     EXPECT_NE(why_not(info, true).find("ticket parameters"), std::string::npos);
     info.tickets.emplace();
     EXPECT_NE(why_not(info, true).find("recipient"), std::string::npos);
     info.tickets->recipient = std::string(20, '\x22');
     info.tickets->recipient_rand_hash = std::string(32, '\x33');
-    EXPECT_NE(why_not(info, true).find("price"), std::string::npos);
-    info.price.emplace();
+    EXPECT_EQ(why_not(info, true), "");
     info.price->per_unit = -1;
     EXPECT_NE(why_not(info, true).find("price"), std::string::npos);
-    info.price->per_unit = 0;
-    EXPECT_EQ(why_not(info, true), "");
+    info.price.reset();
+    EXPECT_NE(why_not(info, true).find("price"), std::string::npos);
+    info.price.emplace();
+    info.price->per_unit = 3;
     info.address.clear();
     EXPECT_NE(why_not(info, true).find("address"), std::string::npos);
+}
+
+TEST(acceptance, who_works_for_nothing_needs_no_tickets) {
+    auto info = good();
+    EXPECT_EQ(why_not(info, true), "");
+    info.price.emplace();
+    info.price->per_unit = 0;
+    EXPECT_EQ(why_not(info, true), "");
 }
 
 TEST(blocklist, knows_addresses_of_any_case_and_with_blanks) {
