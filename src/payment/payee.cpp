@@ -27,7 +27,7 @@ class attempt_payee final : public payee {
     }
 
     std::string price_refusal(const session::price_info& price) const override {
-        return manager_ ? manager_->caps().refusal(capability(), model(), session::price::of(price))
+        return manager_ ? manager_->price_refusal(with_.need(), session::price::of(price))
                         : std::string();
     }
 

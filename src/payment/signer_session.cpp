@@ -133,6 +133,11 @@ class remote_session final : public payment_session {
             const auto info = whom_->info();
             if (!info)
                 co_return failure(errc::protocol_violation, "nothing is known to pay");
+            // The price may have changed since it was chosen, and the signer has a limit of its
+            // own.
+            if (info->price)
+                if (auto problem = whom_->price_refusal(*info->price); !problem.empty())
+                    co_return remember(failure(errc::payment_refused, std::move(problem)));
             payment_question question;
             question.orchestrator = info->raw;
             question.capabilities = session::to_protobuf(whom_->wanted());

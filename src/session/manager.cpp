@@ -1,5 +1,6 @@
 #include "session/manager.hpp"
 
+#include "base/utf8.hpp"
 #include "session/manager_parts.hpp"
 
 #include <fmt/core.h>
@@ -56,6 +57,16 @@ std::string trouble_of(const discovery::summary& heard) {
 
 } // namespace
 
+std::string model_problem(const std::string& model) {
+    if (model.size() > model_bytes)
+        return "the model's name is too long";
+    const bool control =
+        std::ranges::any_of(model, [](unsigned char c) { return c < 0x20 || c == 0x7f; });
+    if (control || valid_utf8(model) != model)
+        return "the model's name is no text";
+    return {};
+}
+
 manager::impl::impl(
     asio::any_io_executor e,
     std::shared_ptr<discovery> d,
@@ -89,9 +100,10 @@ std::shared_ptr<pool_entry> manager::impl::pool_for(capability_id id, const std:
     if (slot)
         return slot;
     if (pools.size() > ground->options.pools) {
-        // The one that nobody uses and nobody used for longest makes room.
+        // The one that nobody uses and nobody used for longest makes room; first of all names that
+        // nobody serves, as clients may think up any number of them.
         auto oldest = pools.end();
-        time_point oldest_use{};
+        std::pair<bool, time_point> oldest_use;
         for (auto at = pools.begin(); at != pools.end(); ++at) {
             if (!at->second)
                 continue;
@@ -100,10 +112,11 @@ std::shared_ptr<pool_entry> manager::impl::pool_for(capability_id id, const std:
             const bool busy =
                 at->second->refreshing ||
                 std::ranges::any_of(members, [](const auto& one) { return one->in_flight > 0; });
-            if (busy || (oldest != pools.end() && at->second->used >= oldest_use))
+            const std::pair use(!members.empty(), at->second->used);
+            if (busy || (oldest != pools.end() && use >= oldest_use))
                 continue;
             oldest = at;
-            oldest_use = at->second->used;
+            oldest_use = use;
         }
         if (oldest == pools.end()) {
             pools.erase({id, model});
@@ -412,7 +425,7 @@ selection manager::begin(job_need need, duration budget, std::vector<std::string
     if (need.model.empty())
         need.model = default_model(need.id);
     std::shared_ptr<pool_entry> pool;
-    if (need.model.size() <= model_bytes)
+    if (model_problem(need.model).empty())
         pool = impl_->pool_for(need.id, need.model);
     if (pool) {
         pool->requested.add();
@@ -427,7 +440,7 @@ selection manager::begin(job_need need, duration budget, std::vector<std::string
 
 std::optional<std::string> manager::standby(const job_need& need, const std::string& current) {
     const auto model = need.model.empty() ? std::string(default_model(need.id)) : need.model;
-    if (model.size() > model_bytes)
+    if (!model_problem(model).empty())
         return std::nullopt;
     const auto pool = impl_->pool_for(need.id, model);
     if (!pool)
@@ -463,6 +476,14 @@ void manager::replace_info(const attempt& of, info_ptr info) {
 
 price_caps& manager::caps() {
     return *impl_->caps;
+}
+
+std::string
+manager::price_refusal(const job_need& need, const std::optional<price>& offered) const {
+    // Who is chosen above the cap because nobody else is there is paid, too.
+    if (!impl_->caps || impl_->ground->options.ignore_max_price_if_needed)
+        return {};
+    return impl_->caps->refusal(need.id, need.model, offered);
 }
 
 void manager::stop() {

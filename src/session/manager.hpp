@@ -131,6 +131,8 @@ class manager {
     void replace_info(const attempt& of, info_ptr info);
 
     price_caps& caps();
+    // Empty when `offered` may be paid for `need`, else why not, for people.
+    std::string price_refusal(const job_need& need, const std::optional<price>& offered) const;
 
     // Bodies of the private API.
     boost::json::object pools_info() const; // /getAISessionPoolsInfo

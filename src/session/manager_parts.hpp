@@ -16,6 +16,10 @@
 
 namespace rivulet::session {
 
+// Why no orchestrator can have a model of this name; empty when one may. Names come from clients
+// and go into questions, labels and pages.
+std::string model_problem(const std::string& model);
+
 // Holds no executor, so that an attempt may outlive the manager and its threads.
 struct manager_ground {
     manager_options options;

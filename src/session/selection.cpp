@@ -10,7 +10,6 @@ namespace {
 constexpr auto least_retry_after = std::chrono::seconds(1);
 constexpr auto usual_retry_after = std::chrono::seconds(5);
 constexpr auto most_retry_after = std::chrono::seconds(60);
-constexpr std::size_t model_bytes = 1024;
 
 } // namespace
 
@@ -84,8 +83,8 @@ awaitable<outcome<attempt>> selection::next() {
     auto& s = *state_;
     const auto executor = co_await asio::this_coro::executor;
     time_point grace_until{};
-    if (s.need.model.size() > model_bytes)
-        co_return failure(errc::invalid_argument, "the model's name is too long");
+    if (auto why = model_problem(s.need.model); !why.empty())
+        co_return failure(errc::invalid_argument, std::move(why));
     if (!s.pool)
         co_return failure(errc::no_capacity, "too many models are in use at once");
     for (;;) {
@@ -130,6 +129,9 @@ awaitable<outcome<attempt>> selection::next() {
         if (renewed)
             co_return std::move(taken);
         auto why = to_fault(renewed.error());
+        // Nothing of the request was in the question, whatever the answer says.
+        if (why.kind == fault_kind::bad_request)
+            why.kind = fault_kind::internal;
         why.text = "renewing its token: " + why.text;
         failed(std::move(taken), why);
     }

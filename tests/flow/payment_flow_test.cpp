@@ -339,6 +339,25 @@ TEST(remote_signer, those_who_ask_no_money_get_the_bare_header) {
     EXPECT_TRUE(rig.signer.asked().empty());
 }
 
+TEST(remote_signer, a_price_that_rose_above_the_cap_is_not_paid) {
+    rig rig;
+    rig.payee->price_refusal = "its price is above the cap";
+    auto session = rig.open();
+    const auto start = run_inline(session->start(live_start_units));
+    ASSERT_FALSE(start);
+    EXPECT_EQ(start.error().code, errc::payment_refused);
+    EXPECT_NE(start.error().detail.find("above the cap"), std::string::npos);
+    rig.payee->price_refusal.clear();
+    session = rig.open();
+    ASSERT_TRUE(run_inline(session->start(live_start_units)));
+    rig.payee->price_refusal = "its price is above the cap";
+    rig.signer.pass(10s);
+    const auto later = rig.pay(*session);
+    ASSERT_FALSE(later);
+    EXPECT_EQ(later.error().code, errc::payment_refused) << "the job goes elsewhere";
+    EXPECT_EQ(rig.counted("livepeer_payment_create_errors"), 2);
+}
+
 TEST(remote_signer, a_signers_outage_is_no_fault_of_the_orchestrator) {
     rig rig;
     remote_signer_options options;

@@ -261,13 +261,36 @@ TEST(manager, pools_are_bounded_and_the_least_used_one_goes) {
     EXPECT_TRUE(rig.sessions->pools_info().contains("35_noop"));
 }
 
-TEST(manager, a_name_longer_than_any_model_is_refused) {
+TEST(manager, names_that_nobody_serves_make_room_before_those_that_somebody_does) {
     manager_rig rig;
-    auto s = rig.start().begin(job_need(live, std::string(2000, 'x')), 5s);
-    auto a = rig.next(s);
-    ASSERT_FALSE(a);
-    EXPECT_EQ(a.error().code, errc::invalid_argument);
+    rig.options.pools = 4;
+    rig.network->put(offer("https://a:1", "noop"));
+    rig.start();
+    {
+        auto s = rig.sessions->begin(job_need(live, "noop"), 5s);
+        ASSERT_TRUE(rig.next(s));
+    }
+    for (int i = 0; i < 20; ++i) {
+        rig.now += 1s;
+        auto s = rig.sessions->begin(job_need(live, fmt::format("made-up-{}", i)), 5s);
+        EXPECT_FALSE(rig.next(s));
+    }
+    EXPECT_TRUE(rig.sessions->pools_info().contains("35_noop")) << "what was learnt is kept";
+}
+
+TEST(manager, a_name_that_no_model_can_have_is_refused) {
+    manager_rig rig;
+    rig.network->put(offer("https://a:1", "noop"));
+    rig.start();
+    for (const auto& name : {std::string(2000, 'x'), std::string("a\nb"), std::string("\xff")}) {
+        auto s = rig.sessions->begin(job_need(live, name), 5s);
+        auto a = rig.next(s);
+        ASSERT_FALSE(a);
+        EXPECT_EQ(a.error().code, errc::invalid_argument);
+        EXPECT_FALSE(rig.sessions->standby(job_need(live, name), "https://a:1"));
+    }
     EXPECT_TRUE(rig.sessions->pools_info().empty());
+    EXPECT_EQ(rig.network->asked("https://a:1"), 0);
 }
 
 TEST(manager, stopping_ends_the_wait_for_discovery) {
@@ -386,6 +409,31 @@ TEST(orchestrators_conformance, s23_a_failed_renewal_does_not_serve_the_request_
         auto s = rig.sessions->begin(job_need(live, "noop"), 5s);
         auto a = rig.next(s);
         ASSERT_TRUE(a);
+        EXPECT_EQ(a->url(), "https://b:1");
+    }
+}
+
+TEST(manager, what_an_orchestrator_says_at_renewal_never_ends_the_request) {
+    manager_rig rig;
+    auto old = offer("https://a:1", "noop");
+    old.token->expiration = rig.unix_now + 1000;
+    rig.network->put(old);
+    rig.network->put("https://b:1", offer("https://b:1", "noop"), 10ms);
+    rig.start();
+    {
+        auto s = rig.sessions->begin(job_need(live, "noop"), 5s);
+        ASSERT_TRUE(rig.next(s));
+    }
+    rig.settle();
+    rig.unix_now += 900;
+    rig.network->refuse(
+        "https://a:1", failure(errc::http_status, "https://a:1 refuses: answered 400: your fault")
+    );
+    for (const double random : {0.0, 0.999}) {
+        rig.random = random;
+        auto s = rig.sessions->begin(job_need(live, "noop"), 5s);
+        auto a = rig.next(s);
+        ASSERT_TRUE(a) << a.error().detail;
         EXPECT_EQ(a->url(), "https://b:1");
     }
 }
