@@ -228,10 +228,14 @@ awaitable<http::response> metrics_text(shared_sources from) {
     co_return reply;
 }
 
-// Browsers let every page send forms to every host; no tool of an operator sends an Origin.
+// Browsers let every page send forms to every host; no tool of an operator sends an Origin. With a
+// GET, as for an image, they send none either, but say where it comes from.
 bool of_another_page(const http::request& request) {
     const auto origin = request["Origin"];
-    return !origin.empty() && !http::same_origin(origin, request["Host"]);
+    if (!origin.empty() && !http::same_origin(origin, request["Host"]))
+        return true;
+    const auto site = request["Sec-Fetch-Site"];
+    return !site.empty() && site != "same-origin" && site != "none";
 }
 
 template <http::response (*change)(const private_sources&, const fields&)>

@@ -185,10 +185,16 @@ TEST_F(private_api, pages_of_other_origins_change_nothing) {
     EXPECT_EQ(
         ask("POST", "/setBroadcastConfig", "maxPricePerUnit=1&pixelsPerUnit=1", foreign).status, 403
     );
+    // An image of another page.
+    const std::string_view image = "Sec-Fetch-Site: cross-site\r\n";
+    EXPECT_EQ(
+        ask("GET", fmt::format("/setMaxPriceForCapability?{}", price), {}, image).status, 403
+    );
     EXPECT_FALSE(caps.cap_of(live_video_to_video, "noop"));
     EXPECT_EQ(
         ask("POST", "/setLogLevel", "loglevel=3", "Origin: http://127.0.0.1:5935\r\n").status, 200
     );
+    EXPECT_EQ(ask("GET", "/setLogLevel?loglevel=3", {}, "Sec-Fetch-Site: none\r\n").status, 200);
 }
 
 TEST_F(private_api, metrics_have_prometheus_content_type_and_are_there_only_when_on) {
