@@ -31,7 +31,9 @@ bool says(std::string_view text, std::string_view what) {
 
 // What the network's own texts mean, where the status says too little. `kind` when none is there.
 fault_kind kind_of_text(std::string_view text, fault_kind kind) {
-    if (says(text, "ticketparams expired"))
+    // A token is as good as the process that gave it: one that was started anew gives another.
+    if (says(text, "ticketparams expired") || says(text, "expired auth token") ||
+        says(text, "invalid auth token"))
         return fault_kind::tickets_expired;
     if (says(text, "invalid ticket sendernonce"))
         return fault_kind::ticket_nonce;
@@ -66,10 +68,9 @@ fault_kind kind_of(unsigned status, std::string_view body) {
     case 481: // the signer: over its price limit
     case 482: // the signer: no tickets
         return fault_kind::payment;
-    case 403:
-        return says(body, "orchestratorcapped") ? fault_kind::capacity : fault_kind::payment;
     case 401:
-        return fault_kind::payment;
+    case 403:
+        return kind_of_text(body, fault_kind::payment);
     case 408:
     case 504:
         return kind_of_text(body, fault_kind::timed_out);

@@ -12,7 +12,7 @@ namespace rivulet::session {
 
 enum class fault_kind {
     capacity,        // "insufficient capacity", OrchestratorCapped: full, not broken
-    tickets_expired, // "TicketParams expired": ask it again with fresh parameters
+    tickets_expired, // "TicketParams expired", "expired auth token": again with fresh ones
     ticket_nonce,    // "invalid ticket senderNonce"
     payment,         // 402, 403, "Insufficient balance", 481: it does not take our money or token
     bad_request,     // the client's own mistake; nobody will take it
