@@ -167,6 +167,12 @@ TEST(payments_conformance, s15_a_batch_that_was_not_sent_or_refused_loses_no_cre
 
 TEST(payments_conformance, s16_a_live_start_pays_60_seconds_whatever_credit_there_is) {
     rig rig;
+    // Credit of another request at the same orchestrator, for the same model.
+    const ledger::key account{rig.orchestrator.address(), "35_noop"};
+    const auto now = steady_clock::now();
+    const auto earlier = rig.purse->book.stage(account, 1, 1, now);
+    rig.purse->book.finish(earlier, ledger::end::settled, amount(-1'000'000'000'000'000), now);
+    ASSERT_GT(rig.purse->book.balance(account), amount(3) * 1'658'880'000);
     std::uint64_t tickets = 0;
     for (int i = 0; i < 3; ++i) {
         const auto session = rig.open();

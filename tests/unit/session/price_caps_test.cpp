@@ -82,12 +82,12 @@ TEST(price_caps, what_is_no_price_is_an_error_that_quotes_it) {
 TEST(orchestrators_conformance, s28_exact_model_then_default_then_global_and_equal_is_allowed) {
     const auto caps = price_caps::parse(
         "100", "1", rows(R"({"pipeline":"text-to-image","model_id":"m","price_per_unit":10},
-                {"pipeline":"text-to-image","price_per_unit":20,"pixels_per_unit":2},
+                {"pipeline":"text-to-image","price_per_unit":30,"pixels_per_unit":2},
                 {"pipeline":"llm","model_id":"default","price_per_unit":5})")
     );
     ASSERT_TRUE(caps) << caps.error().detail;
     EXPECT_EQ(cap_text(**caps, "m"), "10 wei per unit");
-    EXPECT_EQ(cap_text(**caps, "other"), "10 wei per unit");
+    EXPECT_EQ(cap_text(**caps, "other"), "15 wei per unit");
     EXPECT_EQ(to_string(*(*caps)->cap_of(capability::llm, "x")), "5 wei per unit");
     EXPECT_EQ(to_string(*(*caps)->cap_of(capability::upscale, "x")), "100 wei per unit");
     EXPECT_EQ((*caps)->refusal(t2i, "m", price{10, 1}), "");
