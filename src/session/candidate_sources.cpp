@@ -12,7 +12,7 @@ make_candidate_source(asio::any_io_executor executor, source_settings settings, 
         webhook_source_options options;
         options.url = settings.webhook_url;
         options.client = settings.client;
-        auto source = make_webhook_source(executor, std::move(options), log.with("webhook"));
+        auto source = make_webhook_source(executor, std::move(options), log);
         if (!source)
             return failure(source.error().code, "-orchWebhookUrl: " + source.error().detail);
         return source;
@@ -27,11 +27,12 @@ make_candidate_source(asio::any_io_executor executor, source_settings settings, 
         if (!url)
             return failure(url.error().code, "-remoteSignerUrl: " + url.error().detail);
         webhook_source_options options;
+        options.name = "signer's discovery";
         options.url = std::move(*url);
         options.headers = settings.signer_headers;
         options.client = settings.client;
         options.no_score = 1;
-        return make_webhook_source(executor, std::move(options), log.with("signer's discovery"));
+        return make_webhook_source(executor, std::move(options), log);
     }
     if (settings.on_chain)
         return make_chain_source(executor, std::move(settings.chain), log.with("chain"));

@@ -138,7 +138,7 @@ outcome<std::unique_ptr<grpc_channels>> grpc_channels::create(const grpc_info_op
         if (!own || !has_certificate(*own))
             return failure(
                 errc::tls_failed,
-                "cannot read CA file " + options.ca_file.string() +
+                "-orchestratorCaFile: cannot read " + options.ca_file.string() +
                     (own ? ": no PEM certificate in it" : "")
             );
         made->roots_ = system_roots() + *own;

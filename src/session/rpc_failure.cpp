@@ -57,10 +57,37 @@ std::string root_cause(std::string_view message) {
 
 // The connection's own life; the rest is the orchestrator's answer.
 failure no_connection(std::string_view message, std::string_view address) {
-    if (contains(message, "http1.x") || contains(message, "HTTP/1"))
+    if (contains(message, "http1.x") || contains(message, "HTTP/1") ||
+        contains(message, "parsing HTTP/2"))
         return {
             errc::protocol_violation,
             fmt::format("{} speaks HTTP/1, discovery needs HTTP/2 (gRPC)", address)};
+    // What the usual mistakes of a list look like, with their cures.
+    if (contains(message, "wrong version number"))
+        return {
+            errc::tls_failed,
+            fmt::format(
+                "TLS with {}: wrong version number: it speaks without TLS there (another port, or "
+                "write http://)",
+                address
+            )};
+    if (contains(message, "certificate verify failed"))
+        return {
+            errc::tls_failed,
+            fmt::format(
+                "TLS with {}: certificate verify failed: no known authority signed it "
+                "(-orchestratorCaFile names more, -orchestratorTlsVerify pin asks for none)",
+                address
+            )};
+    if (address.starts_with("http://") &&
+        (contains(message, "Socket closed") || contains(message, "reset by peer")))
+        return {
+            errc::connect_failed,
+            fmt::format(
+                "can't connect to {}: it closed the connection (where it wants TLS, write "
+                "https://)",
+                address
+            )};
     if (contains(message, "ALPN"))
         return {errc::tls_failed, fmt::format("{} offers no HTTP/2 over TLS (ALPN h2)", address)};
     for (const std::string_view sign :

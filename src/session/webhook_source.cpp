@@ -72,19 +72,28 @@ struct webhook_fetch {
             most_bytes
         );
         if (!reply)
-            co_return reply.error();
+            co_return failure(
+                reply.error().code, fmt::format("{}: {}", options.name, reply.error().detail)
+            );
         const auto status = static_cast<unsigned>(reply->status);
         if (status < 200 || status > 299)
             co_return failure(
-                errc::http_status, fmt::format("{} answered {}", peer.endpoint(), status)
+                errc::http_status,
+                fmt::format("{}: {} answered {}", options.name, peer.endpoint(), status)
             );
         auto list = parse_webhook_list(reply->body, options.no_score);
         if (!list)
             co_return failure(
-                list.error().code, fmt::format("{}: {}", peer.endpoint(), list.error().detail)
+                list.error().code,
+                fmt::format("{}: {}: {}", options.name, peer.endpoint(), list.error().detail)
             );
         if (list->first_skipped != complaint && list->skipped > 0)
-            log.warn("{} entries are skipped; the first: {}", list->skipped, list->first_skipped);
+            log.warn(
+                "{}: entries skipped: {}, the first because {}",
+                options.name,
+                list->skipped,
+                list->first_skipped
+            );
         complaint = list->first_skipped;
         co_return std::move(list->candidates);
     }

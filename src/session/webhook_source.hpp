@@ -24,6 +24,7 @@ struct webhook_list {
 outcome<webhook_list> parse_webhook_list(std::string_view body, double no_score);
 
 struct webhook_source_options {
+    std::string name = "webhook"; // how errors and the log call it
     std::string url;
     http::header_list headers;
     http::client_options client; // certificates are checked by default

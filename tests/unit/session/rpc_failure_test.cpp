@@ -69,7 +69,8 @@ INSTANTIATE_TEST_SUITE_P(
             "x; last error: UNKNOWN: ipv4:1.2.3.4:5: Ssl handshake failed: certificate verify "
             "failed",
             errc::tls_failed,
-            "TLS with https://o:8935: Ssl handshake failed: certificate verify failed"},
+            "TLS with https://o:8935: certificate verify failed: no known authority signed it "
+            "(-orchestratorCaFile names more, -orchestratorTlsVerify pin asks for none)"},
         rpc_case{
             "late",
             4,
