@@ -1,5 +1,9 @@
 #include "worker/runner_link.hpp"
 
+#include <fmt/format.h>
+
+#include <utility>
+
 namespace rivulet::worker {
 
 namespace {
@@ -113,6 +117,17 @@ awaitable<void> runner_link::look() {
     auto answer = co_await ask(http::verb::get, "/health", {}, {}, ask_limit, small_reply);
     const auto word = answer && is_success(*answer) ? parse_health(answer->body) : std::nullopt;
     bool new_here = false;
+    if (word) {
+        complained_ = false;
+    } else if (!std::exchange(complained_, true)) {
+        log_.warn(
+            "takes no stream: {}",
+            !answer ? answer.error().detail
+            : is_success(*answer)
+                ? "its GET /health is not a runner's"
+                : fmt::format("GET /health answered {}", static_cast<unsigned>(answer->status))
+        );
+    }
     {
         const std::lock_guard lock(guard_);
         if (word)

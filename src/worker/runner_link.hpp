@@ -86,7 +86,8 @@ class runner_link : public std::enable_shared_from_this<runner_link> {
     runner_health health_;
     bool busy_ = false;
     bool stopped_ = false;
-    bool was_ready_ = false; // for the log
+    bool was_ready_ = false;  // for the log
+    bool complained_ = false; // that it does not answer
 };
 
 bool is_success(const http::response& reply);

@@ -1,5 +1,9 @@
 #include "worker/service.hpp"
 
+#include "http/client_url.hpp"
+#include "session/orchestrator_address.hpp"
+
+#include <boost/algorithm/string/replace.hpp>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -14,6 +18,28 @@ std::string_view without_final_slash(std::string_view text) {
     while (text.ends_with('/'))
         text.remove_suffix(1);
     return text;
+}
+
+// A gateway's caps and a worker's prices are written alike; only the options differ.
+failure renamed(failure why) {
+    boost::algorithm::replace_all(why.detail, "-maxPricePer", "-pricePer");
+    return why;
+}
+
+outcome<void> check_addresses(orchestrator_options& options) {
+    if (!options.public_url.empty() && !http::parse_http_url(options.public_url))
+        return failure(
+            errc::invalid_argument,
+            fmt::format(
+                "-serviceUrl {}: http://HOST:PORT or https://HOST:PORT is wanted",
+                options.public_url
+            )
+        );
+    auto nodes = session::orchestrator_bases(options.nodes);
+    if (!nodes)
+        return failure(nodes.error().code, "-nodes: " + nodes.error().detail);
+    options.nodes = std::move(*nodes);
+    return {};
 }
 
 } // namespace
@@ -32,7 +58,9 @@ service::service(shards& shards, service_options options, logger log)
     if (prices)
         options_.orchestrator.prices = std::move(*prices);
     else
-        price_fault_ = prices.error(); // start() tells it
+        price_fault_ = renamed(prices.error());
+    if (auto good = check_addresses(options_.orchestrator); !good)
+        address_fault_ = good.error();
     orchestrator_ =
         std::make_unique<orchestrator>(shards_, *http_, *channels_, options_.orchestrator, log_);
     const auto describe = [this](std::string_view authority) {
@@ -70,6 +98,8 @@ outcome<http::tls_context> service::tls(const std::string& host) {
 outcome<std::uint16_t> service::start() {
     if (price_fault_)
         return *price_fault_;
+    if (address_fault_)
+        return *address_fault_;
     if (orchestrator_->fault())
         return *orchestrator_->fault();
     const auto listen_host = options_.service_addr.substr(0, options_.service_addr.rfind(':'));

@@ -74,7 +74,7 @@ class service {
     std::unique_ptr<trickle::server> trickle_;
     std::unique_ptr<orchestrator> orchestrator_;
     std::unique_ptr<rpc_server> rpc_;
-    std::optional<failure> price_fault_;
+    std::optional<failure> price_fault_, address_fault_; // told by start()
     std::string url_;
     std::atomic<bool> ready_{false}; // url_ is there
     bool any_address_ = false;       // listens on every interface
