@@ -157,8 +157,13 @@ outcome<SRTSOCKET> srt_server::impl::open_listener() {
     const auto& options = given_->options;
     const auto where = options.host + ":" + std::to_string(options.port);
     auto fail = [&](const std::string& what) {
+        // The system's own words say more than libsrt's, where there are any.
+        int system = 0;
+        srt_getlasterror(&system);
         return failure(
-            errc::connect_failed, "SRT: " + what + " " + where + ": " + last_srt_error()
+            errc::connect_failed,
+            "SRT: " + what + " " + where + ": " +
+                (system != 0 ? std::generic_category().message(system) : last_srt_error())
         );
     };
     addrinfo hints{};
