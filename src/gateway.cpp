@@ -88,13 +88,14 @@ outcome<void> gateway::impl::find_orchestrators(gateway_ports& ports) {
             return port.error();
         ports.worker = *port;
         built_in_url = built_in->url();
-        log.info("no orchestrator is configured: the built-in one runs on {}", built_in_url);
     }
     auto opened =
         network::open(*threads, options, built_in_url, watch->metrics(), watch->queue(), log);
     if (!opened)
         return opened.error();
     orchestrators = std::move(*opened);
+    if (built_in)
+        log.info("no orchestrator is configured: the built-in one runs on {}", built_in_url);
     return orchestrators->start();
 }
 
