@@ -158,7 +158,10 @@ outcome<fs::path> choose(const fs::path& folder, const std::optional<std::string
     }
     if (matching.empty())
         return failure(
-            errc::not_found, fmt::format("{} has no keystore of that account", folder.string())
+            errc::not_found,
+            account
+                ? fmt::format("{} has no keystore of the account in -ethAcctAddr", folder.string())
+                : fmt::format("{} has no keystore in it", folder.string())
         );
     if (matching.size() > 1)
         return failure(
@@ -193,7 +196,11 @@ outcome<signing_key> open_keystore(std::string_view text, std::string_view passw
     const auto mac = keccak(derived->substr(16) + secret);
     const auto wanted = hex_at(*crypto, "mac");
     if (wanted.size() != mac.size() || CRYPTO_memcmp(mac.data(), wanted.data(), mac.size()) != 0)
-        return failure(errc::unauthorized, "the password does not open the keystore");
+        return failure(
+            errc::unauthorized,
+            "the password does not open the keystore (-ethPassword is the password, or the path of "
+            "a file that holds it)"
+        );
     auto plain = aes_128_ctr(derived->substr(0, 16), iv, secret);
     if (!plain)
         return broken("cipher");
