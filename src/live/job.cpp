@@ -61,7 +61,7 @@ job::job(
     : executor_(executor), services_(services), source_(std::move(source)),
       request_(std::move(request)), listener_(&listener), log_(std::move(log)),
       search_(services, request_, log_), starter_(executor, log_), tasks_(executor, log_),
-      changed_(executor),
+      last_(executor, log_), changed_(executor),
       control_(request_.cached_params, steady_clock::now(), services.timing.keepalive),
       output_watch_(output_limits(), steady_clock::now()),
       event_watch_(steady_clock::now(), services.timing.event_silence),
@@ -491,6 +491,35 @@ awaitable<void> job::close(ending how) {
     if (event_source_)
         co_await event_source_->close();
     payer_.reset();
+    over_ = true;
+}
+
+void job::abandon() {
+    if (std::exchange(over_, true))
+        return;
+    closing_ = true;
+    listener_ = nullptr;
+    search_.stop();
+    starter_.close();
+    tasks_.close();
+    const failure why(errc::cancelled, "the job is over");
+    if (output_)
+        output_->cancel(why);
+    if (event_source_)
+        event_source_->cancel(why);
+    if (relay_)
+        relay_->abandon();
+    if (control_channel_)
+        control_channel_->abandon();
+    hurry();
+    // A payment under way refers to the account.
+    if (payer_)
+        last_.spawn("last payment", pay_last(shared_from_this()));
+}
+
+awaitable<void> job::pay_last(std::shared_ptr<job> self) {
+    co_await self->stop_paying();
+    self->payer_.reset();
 }
 
 void job::hurry() {

@@ -1,8 +1,8 @@
 // One live job at one orchestrator: finds who takes it, sends the source, reads the result and the
 // events, keeps the control channel alive, and notices when the orchestrator fails. It decides
 // nothing beyond that: the owner hears why the job ended and chooses what follows.
-// Thread: the home shard of the stream. Held by shared_ptr; close() before the listener goes.
-// Owns: the trickle clients and every coroutine of the job.
+// Thread: the home shard of the stream. Held by shared_ptr; close() or abandon() before the
+// listener goes. Owns: the trickle clients and every coroutine of the job.
 #pragma once
 
 #include "base/asio.hpp"
@@ -72,6 +72,9 @@ class job final : public std::enable_shared_from_this<job>, private trickle::rel
     // Deletes the job's channels at the orchestrator and ends every coroutine. The listener hears
     // only output meanwhile, and nothing afterwards; with at_once nothing at all.
     awaitable<void> close(ending how);
+    // Instead of close(), or in the middle of it, where nobody can wait: the listener may go at
+    // once, and every coroutine ends as soon as it can.
+    void abandon();
     // Ends the waits of a close(finish) that is under way.
     void hurry();
 
@@ -105,6 +108,7 @@ class job final : public std::enable_shared_from_this<job>, private trickle::rel
     awaitable<void> delete_input();
     awaitable<void> delete_control();
     awaitable<void> stop_paying();
+    static awaitable<void> pay_last(std::shared_ptr<job> self);
     awaitable<void> say_goodbye();
     void end(job_end_cause cause, std::string text);
     void take_event(const std::string& body);
@@ -141,6 +145,7 @@ class job final : public std::enable_shared_from_this<job>, private trickle::rel
     std::unique_ptr<payment::live_payer> payer_;
     task_group starter_; // choosing an orchestrator: its answer is awaited even when closing
     task_group tasks_;
+    task_group last_; // what outlives an abandoned job for a moment
     notifier changed_;
     std::unique_ptr<trickle::publisher_relay> relay_;
     std::unique_ptr<trickle::subscriber> output_;
@@ -166,6 +171,7 @@ class job final : public std::enable_shared_from_this<job>, private trickle::rel
     bool output_open_ = false, events_open_ = false, relay_open_ = false;
     bool closing_ = false; // close() was called
     bool hurry_ = false;
+    bool over_ = false; // nothing of it runs any more
     bool input_deleted_ = false;
     std::optional<job_end> end_;
 };

@@ -406,7 +406,8 @@ void stream::job_ended(const job_end& end) {
         const auto pause = retry_pause_;
         retry_pause_ = std::min(retry_pause_ * 2, services_.jobs.timing.retry_last);
         searching_again_ = true;
-        tasks_.spawn("search again", start_again(std::move(job_), pause));
+        former_job refused(std::move(job_));
+        tasks_.spawn("search again", start_again(std::move(refused), pause));
         return;
     }
     last_orchestrator_ = job_->status(steady_clock::now());
@@ -420,7 +421,8 @@ void stream::job_ended(const job_end& end) {
     log_.warn("the job ended ({}), the source can still be watched: {}", end_cause_, state_detail_);
     splice_->end();
     close_channel(*output_);
-    tasks_.spawn("close job", close_failed_job(std::move(job_)));
+    former_job failed(std::move(job_));
+    tasks_.spawn("close job", close_failed_job(std::move(failed)));
 }
 
 // --- the swap ------------------------------------------------------------------------------------
@@ -429,10 +431,10 @@ void stream::job_ended(const job_end& end) {
 // watches stay.
 void stream::swap(const job_end& end) {
     const auto now = steady_clock::now();
-    const auto failed = std::move(job_);
+    former_job failed(std::move(job_));
     avoid_ = failed->orchestrator();
     const auto verdict = swaps_.lost(now, failed->worked());
-    tasks_.spawn("close job", close_failed_job(failed));
+    tasks_.spawn("close job", close_failed_job(std::move(failed)));
     if (verdict.what == swap_fsm::verdict::kind::give_up) {
         const auto reason = fmt::format("{}; the last one: {}", verdict.text, state_detail_);
         report(reason);
@@ -456,7 +458,8 @@ void stream::swap(const job_end& end) {
     if (verdict.what == swap_fsm::verdict::kind::now)
         return start_job();
     searching_again_ = true;
-    tasks_.spawn("swap later", start_again(nullptr, verdict.pause));
+    former_job none(nullptr);
+    tasks_.spawn("swap later", start_again(std::move(none), verdict.pause));
 }
 
 void stream::swap_is_over(time_point now) {
@@ -488,13 +491,13 @@ awaitable<void> stream::run_filler() {
     filler_runs_ = false;
 }
 
-awaitable<void> stream::close_failed_job(std::shared_ptr<job> failed) {
+awaitable<void> stream::close_failed_job(former_job failed) {
     auto self = shared_from_this();
     co_await failed->close(job::ending::at_once);
 }
 
 // `refused` may be absent.
-awaitable<void> stream::start_again(std::shared_ptr<job> refused, duration pause) {
+awaitable<void> stream::start_again(former_job refused, duration pause) {
     auto self = shared_from_this();
     if (refused)
         co_await refused->close(job::ending::at_once);
@@ -537,7 +540,8 @@ void stream::finish(job_end_cause cause, const std::string& reason, job::ending 
     );
     events_.sample(snapshot(detail::list_entry));
     events_.ended(end_cause_, reason, lived, in_.video_frames, splice_->counters().frames);
-    if (!tasks_.spawn("wind up", wind_up(how))) {
+    former_job ending(job_);
+    if (!tasks_.spawn("wind up", wind_up(how, std::move(ending)))) {
         // The gateway is closing: nobody waits for the rest.
         splice_->end();
         close_channel(*output_);
@@ -545,7 +549,7 @@ void stream::finish(job_end_cause cause, const std::string& reason, job::ending 
     }
 }
 
-awaitable<void> stream::wind_up(job::ending how) {
+awaitable<void> stream::wind_up(job::ending how, [[maybe_unused]] former_job ending) {
     auto self = shared_from_this();
     if (job_)
         co_await job_->close(how);

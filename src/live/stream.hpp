@@ -105,6 +105,28 @@ class stream final : public ingest::unit_sink,
     void job_trouble(trouble kind, const std::string& text) override;
     void job_ended(const job_end& end) override;
 
+    // A job that is not the stream's any more: a task that can't close it to the end, or never
+    // begins, leaves none behind that still calls the stream.
+    class former_job {
+      public:
+        explicit former_job(std::shared_ptr<job> of) : job_(std::move(of)) {}
+
+        former_job(former_job&&) noexcept = default;
+        former_job& operator=(former_job&&) = delete;
+
+        ~former_job() {
+            if (job_)
+                job_->abandon();
+        }
+
+        explicit operator bool() const { return job_ != nullptr; }
+
+        job* operator->() const { return job_.get(); }
+
+      private:
+        std::shared_ptr<job> job_;
+    };
+
     void start_job();
     void write_unit(const media::access_unit& unit, bool begins_segment, time_point now);
     void output_came(std::uint64_t frames_before, std::uint64_t bytes, time_point now);
@@ -115,9 +137,9 @@ class stream final : public ingest::unit_sink,
     void report(const std::string& text);
     void become(stream_state state);
     void finish(job_end_cause cause, const std::string& reason, job::ending how);
-    awaitable<void> wind_up(job::ending how);
-    awaitable<void> close_failed_job(std::shared_ptr<job> failed);
-    awaitable<void> start_again(std::shared_ptr<job> refused, duration pause);
+    awaitable<void> wind_up(job::ending how, former_job ending);
+    awaitable<void> close_failed_job(former_job failed);
+    awaitable<void> start_again(former_job refused, duration pause);
     void close_channel(trickle::channel_writer& writer);
     std::uint64_t players_of(const std::string& channel) const;
 

@@ -4,12 +4,14 @@
 #include "support/fake_orchestrator.hpp"
 #include "support/live_rig.hpp"
 
+#include <boost/asio/use_future.hpp>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <array>
+#include <atomic>
 #include <mutex>
 #include <thread>
 
@@ -237,6 +239,99 @@ TEST(live_swap, a_publisher_that_leaves_in_the_middle_of_a_swap_leaves_nothing) 
         return !rig.channel_exists("cam") && !rig.channel_exists("cam-out");
     }));
     EXPECT_EQ(rig.state("cam"), "ended");
+}
+
+// Two orchestrators: the first is lost, the second is asked and does not answer before it is let.
+class swap_under_way {
+  public:
+    explicit swap_under_way(milliseconds answers_after = milliseconds(1500)) {
+        other().answer_with([this, answers_after](fake_orchestrator& self, const http::request&) {
+            asked = true;
+            std::this_thread::sleep_for(answers_after);
+            return self.take_job();
+        });
+        publisher->start();
+        auto& lost = both.preferred();
+        const auto job = lost->last_job();
+        EXPECT_TRUE(eventually([&] { return rig.state("cam") == "live"; }));
+        lost.reset();
+        EXPECT_TRUE(eventually([&] { return asked && swap_count(rig) == 1; }));
+    }
+
+    fake_orchestrator& other() { return both.other(); }
+
+    std::atomic<bool> asked{false};
+    two_orchestrators both;
+    live_rig rig{both.urls()};
+    std::unique_ptr<fake_publisher> publisher = rig.publish("cam");
+};
+
+TEST(live_swap, an_update_in_the_middle_of_a_swap_reaches_the_new_orchestrator) {
+    swap_under_way swap;
+    const std::string newest = R"({"p":3})";
+    EXPECT_EQ(swap.rig.post("/live/video-to-video/cam/update", newest).status, 200);
+    const auto next = swap.other().last_job();
+    ASSERT_TRUE(eventually([&] { return !swap.other().segments(next, "control").empty(); }));
+    EXPECT_EQ(swap.other().segments(next, "control").front(), newest);
+    EXPECT_TRUE(eventually([&] { return is_over(swap.rig); }));
+    swap.publisher->leave();
+}
+
+TEST(live_swap, a_stream_that_is_deleted_in_the_middle_of_a_swap_leaves_nothing) {
+    swap_under_way swap;
+    auto stopped = asio::co_spawn(
+        swap.rig.threads().at(0), swap.rig.streams().stop_stream("cam"), asio::use_future
+    );
+    EXPECT_TRUE(stopped.get());
+    EXPECT_TRUE(eventually([&] { return swap.publisher->kicked() != ""; }));
+    const auto next = swap.other().last_job(); // it took a job that nobody wants any more
+    EXPECT_TRUE(eventually([&] {
+        return !swap.other().exists(next, "") && !swap.other().exists(next, "control");
+    }));
+    EXPECT_TRUE(eventually([&] { return !swap.rig.channel_exists("cam-out"); }));
+    EXPECT_EQ(swap.rig.state("cam"), "ended");
+}
+
+TEST(live_swap, a_newer_publisher_takes_over_in_the_middle_of_a_swap) {
+    swap_under_way swap;
+    auto second = swap.rig.publish("cam", {{"streamId", "two"}});
+    second->start();
+    EXPECT_TRUE(eventually([&] { return swap.publisher->kicked() != ""; }));
+    EXPECT_EQ(swap.publisher->kick_cause(), ingest::kick_cause::replaced);
+    EXPECT_TRUE(eventually([&] { return swap.rig.state("two") == "live"; }));
+    EXPECT_EQ(swap_count(swap.rig), 0); // the newer stream has lost nobody
+    EXPECT_TRUE(eventually([&] { return swap.other().jobs().size() == 2; }));
+    second->leave();
+}
+
+TEST(live_swap, the_gateway_stops_in_the_middle_of_a_swap) {
+    swap_under_way swap(milliseconds(4000)); // longer than the stop may take
+    swap.rig.streams().stop(200ms);
+    EXPECT_EQ(swap.publisher->kicked(), "the gateway is stopping");
+    EXPECT_FALSE(swap.rig.channel_exists("cam"));
+}
+
+TEST(live_swap, the_gateway_stops_while_the_last_output_is_awaited) {
+    fake_orchestrator orchestrator;
+    orchestrator.echo();
+    auto timing = quick_timing();
+    timing.last_output = timing.last_output_total = 20s;
+    live_rig rig({orchestrator.url()}, timing);
+    auto publisher = rig.publish("cam");
+    publisher->start();
+    const auto job = orchestrator.last_job();
+    ASSERT_TRUE(eventually([&] { return rig.state("cam") == "live"; }));
+    publisher->leave();
+    rig.streams().stop(0s);
+    // Nobody is there any more to hear it.
+    for (int i = 0; i < 10; ++i) {
+        std::this_thread::sleep_for(20ms);
+        try {
+            orchestrator.publish(job, "out", std::string(1000, 'x'));
+        } catch (const std::exception&) {
+            break;
+        }
+    }
 }
 
 TEST(live_swap, output_that_stops_is_noticed_by_its_rhythm) {
