@@ -93,14 +93,18 @@ class start(unittest.TestCase):
                 self.assertIn(f"{port}", done.stderr)
 
     def test_of_a_go_livepeer_command_line_works_and_names_what_is_ignored(self):
-        with running("-gateway", "-network", "arbitrum-one-mainnet", "-httpIngest", "-v", "6",
-                     "-ethAcctAddr", "0x0", *ANY) as gateway:
+        with running("-gateway", "-network", "offchain", "-httpIngest", "-v", "6",
+                     "-gasLimit", "21", *ANY) as gateway:
             self.assertIn("http", gateway.ports)
             code, log = gateway.end(signal.SIGTERM)
         self.assertEqual(code, 0)
-        self.assertIn("-network is ignored:", log)
-        self.assertIn("-ethAcctAddr is ignored:", log)
-        self.assertNotIn("0x0", log)
+        self.assertNotIn("-network is ignored:", log)
+        self.assertIn("-gasLimit is ignored:", log)
+
+    def test_a_chain_without_a_node_of_it_ends_the_start_with_the_cure(self):
+        done = run("-network", "arbitrum-one-mainnet", *ANY)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("-network arbitrum-one-mainnet needs -ethUrl", done.stderr)
 
 
 class life(unittest.TestCase):

@@ -48,7 +48,7 @@ const meter = async (page, panel, name) =>
 test('publish the test picture, see both videos, change the graph, see the change, stop', async () => {
     const page = await browser.page(`${gateway.url}/`);
     await page.fill('#name', 'first-light');
-    assert.equal(await page.inputValue('#pipeline'), 'avfilter');
+    await until('the list of pipelines', async () => await page.inputValue('#pipeline') === 'avfilter', 10_000);
     await page.click('#go');
     await shows(page, '#source', BARS);
     await shows(page, '#output', negative(BARS));
