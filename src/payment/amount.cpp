@@ -8,8 +8,10 @@ integer from_big_endian(std::string_view raw) {
     if (raw.size() > 32)
         raw.remove_prefix(raw.size() - 32);
     integer out = 0;
-    mp::import_bits(out, raw.begin(), raw.end(), 8, true);
-    return raw.empty() ? integer(0) : out;
+    // Boost reads before the first digit of an empty number.
+    if (!raw.empty())
+        mp::import_bits(out, raw.begin(), raw.end(), 8, true);
+    return out;
 }
 
 std::string big_endian(const integer& value) {
