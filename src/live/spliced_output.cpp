@@ -55,6 +55,8 @@ struct spliced_output::impl {
         time_point at{};
         time_point due{};
 
+        freezing() {} // clang 14 finds no implicit one inside a class that isn't complete
+
         ~freezing() {
             if (request)
                 request->abandon();

@@ -416,9 +416,10 @@ awaitable<std::size_t> discovery::impl::poll_once() {
         const auto own = [](const discovered& d) { return d.dialled == d.info->transcoder; };
         return std::pair(a.info->transcoder, own(b)) < std::pair(b.info->transcoder, own(a));
     });
-    const auto twice =
-        std::ranges::unique(all, {}, [](const discovered& d) { return d.info->transcoder; });
-    all.erase(twice.begin(), twice.end());
+    const auto same = [](const discovered& a, const discovered& b) {
+        return a.info->transcoder == b.info->transcoder;
+    };
+    all.erase(std::unique(all.begin(), all.end(), same), all.end());
     std::size_t size = 0;
     const auto too_much = std::ranges::find_if(all, [&size](const discovered& d) {
         size += d.info->raw.size();
