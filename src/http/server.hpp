@@ -21,6 +21,9 @@ namespace rivulet::http {
 // The request lives until the handler's coroutine ends.
 using handler = std::function<awaitable<response>(const request&)>;
 using stream_handler = std::function<awaitable<void>(exchange&)>;
+// Gets the head (path, params, query; no body) and the exchange: reads the body and replies as it
+// likes. Both live until the handler's coroutine ends.
+using exchange_handler = std::function<awaitable<void>(const request& head, exchange& peer)>;
 
 // What a WebSocket route says to an upgrade request: a refusal, or who takes the connection. The
 // socket is plain (with TLS one end of a pair whose other end is relayed); its handshake is not
@@ -60,6 +63,7 @@ class server {
     // "/live/video-to-video/{stream}/update". A known path with another method gets 405 and Allow.
     void route(verb method, std::string pattern, handler handle);
     void route(verb method, std::string pattern, std::size_t body_limit, handler handle);
+    void exchange_route(verb method, std::string pattern, exchange_handler handle);
     // Every method below `prefix` ("/ai/trickle/") goes to `handle`, the body unread. `home` names
     // the shard that must run it, given the path behind the prefix; the connection moves there
     // first.

@@ -1,0 +1,75 @@
+// A batch request, checked against its pipeline's row: known fields only, typed, with the defaults
+// that the gateway writes. What was wrong is said before any orchestrator is asked
+// (spec/batch.md 3, 4 and 6). Pure.
+#pragma once
+
+#include "batch/api_error.hpp"
+#include "batch/catalog.hpp"
+#include "batch/spool.hpp"
+
+#include <boost/json/object.hpp>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace rivulet::batch {
+
+struct upload {
+    std::string filename;     // as the client named it, at most 255 bytes; may be empty
+    std::string content_type; // of the part; may be empty
+    std::shared_ptr<const spool> content;
+
+    upload() {}
+};
+
+// What looking at the file told.
+struct media_facts {
+    std::int64_t width = 0, height = 0; // of an image
+    double seconds = 0;                 // of sound
+    std::string format;                 // "png", "jpeg", "wav", …
+
+    media_facts() {}
+};
+
+struct request {
+    const pipeline* kind = nullptr;
+    std::string model;          // never empty
+    boost::json::object fields; // in the row's order, the model among them; no file
+    std::optional<upload> file;
+    session::work_shape shape;
+    bool stream = false; // a conversation's answer is wanted in pieces
+
+    request() {}
+
+    std::int64_t units() const { return kind->units(shape); }
+};
+
+// From a JSON body. The file-less pipelines only.
+answer<request> parse_json(const pipeline& kind, std::string_view body);
+
+// From a form: text values in the order of arrival, and the file.
+using form_values = std::vector<std::pair<std::string, std::string>>;
+answer<request>
+parse_form(const pipeline& kind, const form_values& values, std::optional<upload> file);
+
+// Completes the request with what its file is: shape, and the fields that follow from it.
+answer<void> take_media(request& to, const media_facts& facts);
+
+// The body that goes to the orchestrator. JSON pipelines.
+std::string forwarded_json(const request& from);
+// Multipart pipelines: the values behind the file, in the row's order, as text.
+form_values forwarded_form(const request& from);
+
+// Brings an orchestrator's good answer into its documented shape (`chunks` never null, …), or says
+// what is wrong with it.
+outcome<void> check_reply(reply_kind kind, boost::json::object& body);
+
+// A request as a job keeps it in its journal, without the file; and back.
+boost::json::object to_record(const request& from);
+outcome<request> from_record(const boost::json::object& record, std::optional<upload> file);
+
+} // namespace rivulet::batch
