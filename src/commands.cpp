@@ -158,6 +158,29 @@ void take_prices(const settings& values, gateway_options& options) {
     options.deposit_multiplier = values.deposit_multiplier;
 }
 
+void take_batch(const settings& values, gateway_options::batch_options& options) {
+    options.timeout = milliseconds(values.batch_timeout);
+    options.try_timeout = milliseconds(values.batch_try_timeout);
+    options.running = static_cast<std::size_t>(values.max_concurrent_requests);
+    options.waiting = static_cast<std::size_t>(values.max_waiting_requests);
+    options.longest_wait = milliseconds(values.max_request_wait);
+    options.json_bytes = static_cast<std::size_t>(values.max_json_bytes);
+    options.upload_bytes = values.max_upload_bytes;
+    options.upload_folder = values.upload_folder;
+    options.result_store = values.result_store;
+    options.result_store_bytes = values.result_store_bytes;
+    options.result_file_bytes = values.result_file_bytes;
+    options.result_ttl = milliseconds(values.result_ttl);
+    options.result_urls = values.result_urls;
+    options.result_foreign_hosts = values.result_foreign_hosts;
+    options.result_timeout = milliseconds(values.result_timeout);
+    options.job_store = values.job_store;
+    options.job_ttl = milliseconds(values.job_ttl);
+    options.jobs = static_cast<std::size_t>(values.max_jobs);
+    options.running_jobs = static_cast<std::size_t>(values.max_running_jobs);
+    options.done_event = values.llm_done_event;
+}
+
 void take_monitoring(const settings& values, gateway_options& options) {
     options.private_addr = values.cli_addr;
     options.monitor = values.monitor;
@@ -200,6 +223,7 @@ int run_gateway(const settings& values, const logger& log) {
     take_access(values, options);
     take_network(values, options);
     take_prices(values, options);
+    take_batch(values, options.batch);
     take_monitoring(values, options);
     options.worker_capacity = static_cast<std::size_t>(values.capacity);
     options.max_streams = static_cast<std::size_t>(values.max_streams);

@@ -105,6 +105,31 @@ struct gateway_options {
     std::chrono::milliseconds output_timeout{0}; // -liveOutSegmentTimeout; 0: a watchdog of 30 s
     std::chrono::milliseconds play_wait = std::chrono::seconds(10); // for a stream not there yet
 
+    // Batch pipelines; see batch::service_options.
+    struct batch_options {
+        std::chrono::milliseconds timeout = std::chrono::minutes(20);
+        std::chrono::milliseconds try_timeout = std::chrono::minutes(15);
+        std::size_t running = 256, waiting = 1'000;
+        std::chrono::milliseconds longest_wait = std::chrono::seconds(30);
+        std::size_t json_bytes = 10u << 20;
+        std::uint64_t upload_bytes = 100u << 20;
+        std::filesystem::path upload_folder; // empty: the system's
+        std::filesystem::path result_store;  // empty: memory
+        std::uint64_t result_store_bytes = 512u << 20, result_file_bytes = 300'000'000;
+        std::chrono::milliseconds result_ttl = std::chrono::hours(1);
+        std::string result_urls = "auto"; // auto, path, absolute
+        bool result_foreign_hosts = false;
+        std::chrono::milliseconds result_timeout = std::chrono::seconds(120);
+        std::filesystem::path job_store; // empty: memory
+        std::chrono::milliseconds job_ttl = std::chrono::hours(24);
+        std::size_t jobs = 10'000, running_jobs = 8;
+        bool done_event = true;
+
+        batch_options() {}
+    };
+
+    batch_options batch;
+
     // The process.
     std::size_t shards = 0; // network threads; 0 is one per core
     std::size_t max_connections = 20'000;

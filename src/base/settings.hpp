@@ -99,6 +99,23 @@ struct settings {
     duration live_out_segment_timeout{0};
     duration play_wait = std::chrono::seconds(10);
 
+    // Gateway: batch pipelines.
+    std::string result_store;         // a folder; empty: memory
+    std::string result_urls = "auto"; // auto, path or absolute
+    std::uint64_t result_store_bytes = 512ull << 20, result_file_bytes = 300'000'000;
+    duration result_ttl = std::chrono::hours(1);
+    bool result_foreign_hosts = false;
+    duration result_timeout = std::chrono::seconds(120);
+    std::string job_store; // a folder; empty: memory
+    duration job_ttl = std::chrono::hours(24);
+    std::int64_t max_jobs = 10'000, max_running_jobs = 8;
+    std::int64_t max_concurrent_requests = 256, max_waiting_requests = 1'000;
+    duration max_request_wait = std::chrono::seconds(30);
+    duration batch_timeout = std::chrono::minutes(20), batch_try_timeout = std::chrono::minutes(15);
+    std::uint64_t max_json_bytes = 10u << 20, max_upload_bytes = 100u << 20;
+    std::string upload_folder; // empty: the system's
+    bool llm_done_event = true;
+
     // Gateway: RTMP.
     std::int64_t rtmp_max_connections = 4'000;
     std::int64_t rtmp_max_per_address = 3'000;
