@@ -46,6 +46,8 @@ failure describe_failure(error_code code, const http_url& peer, std::string_view
         cause = "no answer in time";
     else if (code == asio::error::eof)
         cause = "the peer closed the connection";
+    else if (code == errc::unauthorized)
+        cause = "a host of this machine or of a private network is not allowed";
     else if (code == errc::protocol_violation)
         cause = "the peer's answer is not valid HTTP";
     else
@@ -76,13 +78,15 @@ awaitable<outcome<connection_ptr>> client_connection::open(http_url peer, client
             tls = *trust;
         }
     }
-    auto stream = co_await stream::connect(peer.host, peer.port, tls, options.connect_timeout);
+    auto stream = co_await stream::connect(
+        peer.host, peer.port, tls, options.connect_timeout, options.allowed
+    );
     if (!stream) {
         const auto code = stream.error();
         auto why = describe_failure(code, peer, "can't connect to");
         // Callers tell the kinds apart by code; the cause stays in the text.
         if (code != errc::tls_failed && code != errc::timed_out && code != errc::cancelled &&
-            code != asio::error::operation_aborted)
+            code != errc::unauthorized && code != asio::error::operation_aborted)
             why.code = make_error_code(errc::connect_failed);
         co_return why;
     }

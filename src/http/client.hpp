@@ -27,6 +27,8 @@ struct client_options {
     duration connect_timeout = std::chrono::seconds(5);
     duration write_timeout = std::chrono::seconds(15); // for one write to be taken
     std::string user_agent = "rivulet/" RIVULET_VERSION;
+    // Addresses that may be connected to; unauthorized when a host has no other.
+    address_filter allowed;
 
     client_options() {} // not an aggregate: see the coroutine traps in CONTRIBUTING
 };
