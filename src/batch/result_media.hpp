@@ -7,6 +7,7 @@
 
 #include "base/asio.hpp"
 #include "base/error.hpp"
+#include "base/off_shard.hpp"
 #include "batch/catalog.hpp"
 #include "batch/result_store.hpp"
 #include "http/client.hpp"
@@ -28,7 +29,10 @@ struct result_media_options {
 
 class result_media {
   public:
-    result_media(std::shared_ptr<result_store> store, result_media_options options);
+    // `threads` decode, check and store; they outlive it.
+    result_media(
+        std::shared_ptr<result_store> store, blocking_threads& threads, result_media_options options
+    );
 
     // Rewrites `body` in place. `orchestrator`: base URL of who answered. `base`: what the URLs
     // start with ("http://host:8935"), empty for paths alone.
@@ -37,6 +41,7 @@ class result_media {
 
   private:
     std::shared_ptr<result_store> store_;
+    blocking_threads& threads_;
     const result_media_options options_;
 };
 

@@ -37,7 +37,9 @@ class result_store {
 
     // The path under which it is served: "/stream/<32 hex>/<16 hex>.png". `extension` without a
     // dot.
+    // Writes the file when there is a folder: off the shards.
     outcome<std::string> put(std::string bytes, std::string_view extension, time_point now);
+    // Removes what has expired; put() does so too. Call it every minute or so, off the shards.
     void sweep(time_point now);
 
     std::uint64_t limit_of_file() const;
