@@ -2,6 +2,7 @@
 
 #include "base/deadline.hpp"
 #include "base/ids.hpp"
+#include "base/private_address.hpp"
 #include "base/task_group.hpp"
 #include "http/target.hpp"
 #include "ingest/peer_text.hpp"

@@ -1,6 +1,7 @@
 #include "live/registry.hpp"
 
 #include "base/deadline.hpp"
+#include "base/private_address.hpp"
 #include "live/on_shard.hpp"
 #include "live/playback.hpp"
 #include "live/target_safety.hpp"

@@ -43,9 +43,4 @@ outcome<stream_params> parse_stream_params(
 
 outcome<rtmp_target> parse_rtmp_target(std::string_view url);
 
-// True for hosts that only this machine or its own network reaches: "localhost" and literals of the
-// loopback, private, link-local, multicast and unspecified ranges. A DNS name is not resolved here.
-bool is_private_host(std::string_view host);
-bool is_private_address(const asio::ip::address& address);
-
 } // namespace rivulet::live

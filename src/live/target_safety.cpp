@@ -1,7 +1,7 @@
 #include "live/target_safety.hpp"
 
+#include "base/private_address.hpp"
 #include "base/resolve.hpp"
-#include "live/stream_params.hpp"
 
 #include <fmt/core.h>
 

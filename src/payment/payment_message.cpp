@@ -1,6 +1,6 @@
 #include "payment/payment_message.hpp"
 
-#include "payment/base64.hpp"
+#include "base/base64.hpp"
 
 #include <livepeer.pb.h>
 

@@ -1,6 +1,6 @@
 #include "payment/seg_data.hpp"
 
-#include "payment/base64.hpp"
+#include "base/base64.hpp"
 
 #include <fmt/core.h>
 

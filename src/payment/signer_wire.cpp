@@ -1,7 +1,7 @@
 #include "payment/signer_wire.hpp"
 
+#include "base/base64.hpp"
 #include "base/utf8.hpp"
-#include "payment/base64.hpp"
 #include "payment/signature.hpp"
 #include "session/keccak.hpp"
 

@@ -1,7 +1,7 @@
 #include "worker/session_token.hpp"
 
+#include "base/base64.hpp"
 #include "base/ids.hpp"
-#include "payment/base64.hpp"
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
@@ -62,7 +62,7 @@ std::string_view token_mint::header_fault(std::string_view segment, std::int64_t
         return "missing auth token";
     if (segment.size() > header_limit)
         return "ErrorSegEncoding";
-    const auto bytes = payment::from_base64(segment);
+    const auto bytes = from_base64(segment);
     if (!bytes || !data.ParseFromString(*bytes))
         return "ErrorSegEncoding";
     if (!data.has_auth_token())

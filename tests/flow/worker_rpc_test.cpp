@@ -1,6 +1,6 @@
 // Discovery over gRPC on the port that also serves REST and trickle, asked by grpc++ itself.
+#include "base/base64.hpp"
 #include "http/client.hpp"
-#include "payment/base64.hpp"
 #include "worker/service.hpp"
 
 #include <boost/asio/co_spawn.hpp>
@@ -180,8 +180,7 @@ TEST_F(worker_rpc, jobs_show_the_token_where_it_is_asked_for) {
     net::SegData data;
     *data.mutable_auth_token() = info.auth_token();
     const auto header = [&] {
-        return http::header_list{
-            {"Livepeer-Segment", payment::to_base64(data.SerializeAsString())}};
+        return http::header_list{{"Livepeer-Segment", to_base64(data.SerializeAsString())}};
     };
     EXPECT_EQ(post_job("passthrough", header()).status, http::status::ok);
 

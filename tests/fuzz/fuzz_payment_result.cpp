@@ -1,5 +1,5 @@
 // What an orchestrator answers to a payment, and payment headers: protobuf from strangers.
-#include "payment/base64.hpp"
+#include "base/base64.hpp"
 #include "payment/payment_message.hpp"
 #include "payment/ticket.hpp"
 
@@ -32,7 +32,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         (void)payment::check_tickets((*newer)->tickets, 3, 1000, funds, {});
     }
     (void)payment::worth_of(text);
-    const auto worth = payment::worth_of(payment::to_base64(text));
+    const auto worth = payment::worth_of(to_base64(text));
     if (worth && worth->value < 0)
         std::abort();
     return 0;

@@ -1,6 +1,6 @@
 // A remote signer's answers to both questions, and the keystores that operators give. The first
 // byte chooses; what is accepted must be fit for a request header.
-#include "payment/base64.hpp"
+#include "base/base64.hpp"
 #include "payment/keystore.hpp"
 #include "payment/signer_wire.hpp"
 
@@ -53,8 +53,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         if (text.find("262144") == std::string_view::npos && text.size() < 600 &&
             text.find("\"kdf\"") == std::string_view::npos)
             (void)payment::open_keystore(text, "password");
-        if (const auto raw = payment::from_base64(text))
-            require(payment::to_base64(*raw).size() == text.size());
+        if (const auto raw = from_base64(text))
+            require(to_base64(*raw).size() == text.size());
         break;
     }
     return 0;

@@ -1,7 +1,7 @@
 #include "support/fake_paid_orchestrator.hpp"
 
+#include "base/base64.hpp"
 #include "base/ids.hpp"
-#include "payment/base64.hpp"
 #include "payment/seg_data.hpp"
 #include "session/keccak.hpp"
 
@@ -153,11 +153,11 @@ fake_paid_orchestrator::verdict fake_paid_orchestrator::check(
     const http::request& request, seen_payment& note, const std::string& own_id
 ) {
     net::Payment payment;
-    const auto raw_payment = payment::from_base64(request["Livepeer-Payment"]);
+    const auto raw_payment = from_base64(request["Livepeer-Payment"]);
     if (!raw_payment || !payment.ParseFromString(*raw_payment))
         return {402, "Error parsing payment"};
     net::SegData segment;
-    const auto raw_segment = payment::from_base64(request["Livepeer-Segment"]);
+    const auto raw_segment = from_base64(request["Livepeer-Segment"]);
     if (!raw_segment || !segment.ParseFromString(*raw_segment))
         return {403, "ErrorSegEncoding"};
     note.manifest = segment.manifestid();

@@ -1,7 +1,7 @@
 #include "support/fake_signer.hpp"
 
+#include "base/base64.hpp"
 #include "base/ids.hpp"
-#include "payment/base64.hpp"
 #include "payment/ledger.hpp"
 #include "payment/payment_message.hpp"
 #include "payment/payments.hpp"
@@ -37,7 +37,7 @@ std::optional<std::string> bytes_of(const json::object& object, std::string_view
         return std::string();
     if (!value->is_string())
         return std::nullopt;
-    return payment::from_base64(value->get_string());
+    return from_base64(value->get_string());
 }
 
 fake_signer::answer refused(unsigned status, std::string text) {
@@ -250,8 +250,7 @@ fake_signer::answer fake_signer::generate(const json::object& question, std::int
     const auto text = json::serialize(state);
     out.body["payment"] = payment::payment_header(message);
     out.body["segCreds"] = payment::segment_header(credentials);
-    out.body["state"] = {
-        {"State", payment::to_base64(text)}, {"Sig", payment::to_base64(key_.sign(text))}};
+    out.body["state"] = {{"State", to_base64(text)}, {"Sig", to_base64(key_.sign(text))}};
     return out;
 }
 

@@ -1,5 +1,5 @@
 // The double itself: a test that passes against a wrong signer proves nothing.
-#include "payment/base64.hpp"
+#include "base/base64.hpp"
 #include "payment/payment_message.hpp"
 #include "support/fake_signer.hpp"
 
@@ -35,9 +35,7 @@ net::OrchestratorInfo info(int price, const payment::integer& face_value) {
 
 json::object question(const net::OrchestratorInfo& info, const std::string& type) {
     return {
-        {"orchestrator", payment::to_base64(info.SerializeAsString())},
-        {"type", type},
-        {"ManifestID", ""}};
+        {"orchestrator", to_base64(info.SerializeAsString())}, {"type", type}, {"ManifestID", ""}};
 }
 
 json::object next(json::object before, const fake_signer::answer& last) {
@@ -91,9 +89,9 @@ TEST(payments_conformance, s30_a_state_is_good_for_its_orchestrator_and_untamper
     EXPECT_EQ(signer.generate(other, start_ms + 1000).text, "orchestratorAddress mismatch");
 
     auto tampered = next(asked, first);
-    auto text = *payment::from_base64(std::string(tampered.at("state").at("State").get_string()));
+    auto text = *from_base64(std::string(tampered.at("state").at("State").get_string()));
     text.replace(text.find("\"5\""), 3, "\"9\"");
-    tampered.at("state").as_object()["State"] = payment::to_base64(text);
+    tampered.at("state").as_object()["State"] = to_base64(text);
     const auto answer = signer.generate(tampered, start_ms + 1000);
     EXPECT_EQ(answer.status, 400u);
     EXPECT_EQ(answer.text, "invalid sig");
@@ -136,9 +134,7 @@ TEST(fake_signer, goes_on_counting_nonces_within_one_set_of_parameters) {
     const auto asked = question(info(30, 105), "live");
     const auto nonces = [](const fake_signer::answer& answer) {
         net::Payment payment;
-        payment.ParseFromString(
-            *payment::from_base64(std::string(answer.body.at("payment").get_string()))
-        );
+        payment.ParseFromString(*from_base64(std::string(answer.body.at("payment").get_string())));
         std::vector<std::uint32_t> out;
         for (const auto& row : payment.ticket_sender_params())
             out.push_back(row.sender_nonce());

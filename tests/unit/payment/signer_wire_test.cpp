@@ -1,4 +1,4 @@
-#include "payment/base64.hpp"
+#include "base/base64.hpp"
 #include "payment/remote_signer.hpp"
 #include "payment/signature.hpp"
 #include "payment/signer_wire.hpp"

@@ -1,4 +1,4 @@
-#include "payment/base64.hpp"
+#include "base/base64.hpp"
 #include "payment/payment_message.hpp"
 #include "payment/signature.hpp"
 #include "payment/ticket.hpp"

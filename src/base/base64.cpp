@@ -1,12 +1,26 @@
-#include "payment/base64.hpp"
+#include "base/base64.hpp"
 
+#include <array>
 #include <cstdint>
 
-namespace rivulet::payment {
+namespace rivulet {
 namespace {
 
 constexpr std::string_view alphabet =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+constexpr std::uint8_t no_digit = 64;
+
+constexpr std::array<std::uint8_t, 256> make_values() {
+    std::array<std::uint8_t, 256> values{};
+    for (auto& value : values)
+        value = no_digit;
+    for (std::size_t i = 0; i < alphabet.size(); ++i)
+        values[static_cast<std::uint8_t>(alphabet[i])] = static_cast<std::uint8_t>(i);
+    return values;
+}
+
+constexpr auto values = make_values();
 
 } // namespace
 
@@ -37,13 +51,13 @@ std::optional<std::string> from_base64(std::string_view text) {
     out.reserve(text.size() / 4 * 3);
     std::uint32_t group = 0;
     for (std::size_t i = 0; i < text.size(); ++i) {
-        std::size_t value = 0;
+        std::uint8_t value = 0;
         if (i < text.size() - padding) {
-            value = alphabet.find(text[i]);
-            if (value == std::string_view::npos)
+            value = values[static_cast<std::uint8_t>(text[i])];
+            if (value == no_digit)
                 return std::nullopt;
         }
-        group = group << 6 | static_cast<std::uint32_t>(value);
+        group = group << 6 | value;
         if (i % 4 != 3)
             continue;
         out += static_cast<char>(group >> 16);
@@ -55,4 +69,4 @@ std::optional<std::string> from_base64(std::string_view text) {
     return out;
 }
 
-} // namespace rivulet::payment
+} // namespace rivulet
