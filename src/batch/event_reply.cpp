@@ -1,0 +1,140 @@
+#include "batch/event_reply.hpp"
+
+#include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/json/serialize.hpp>
+
+namespace rivulet::batch {
+
+namespace {
+
+// A client that takes nothing for so long is gone.
+constexpr auto write_limit = std::chrono::seconds(60);
+
+} // namespace
+
+event_reply::event_reply(
+    http::exchange& peer,
+    completion_dialect& dialect,
+    const std::string& request_id,
+    event_reply_options options
+)
+    : peer_(peer), dialect_(dialect), request_id_(request_id), options_(options),
+      last_(steady_clock::now()), changed_(peer.connection().executor()) {}
+
+awaitable<bool> event_reply::serve(work what) {
+    using namespace asio::experimental::awaitable_operators;
+    // Both end by themselves: a write is never cut in the middle by the end of the other.
+    auto how = co_await (run(std::move(what)) && heartbeats());
+    co_return co_await finish(std::move(how));
+}
+
+awaitable<answer<void>> event_reply::run(work what) {
+    auto how = co_await what(*this);
+    over_ = true;
+    changed_.notify_all();
+    co_return how;
+}
+
+awaitable<void> event_reply::heartbeats() {
+    // The coroutine beside this one says that they were cancelled.
+    co_await asio::this_coro::throw_if_cancelled(false);
+    const auto cancelled = co_await asio::this_coro::cancellation_state;
+    while (!over_ && !gone_ && cancelled.cancelled() == asio::cancellation_type::none) {
+        const auto due = last_ + options_.heartbeat;
+        if (steady_clock::now() < due)
+            co_await changed_.wait_until(due);
+        else
+            co_await send(": keep-alive\n\n");
+    }
+}
+
+awaitable<bool> event_reply::chunk(std::string_view json) {
+    auto said = dialect_.chunk(json);
+    if (!said)
+        co_return !gone_;
+    begun_ = true;
+    co_return co_await send("data: " + *said + "\n\n");
+}
+
+awaitable<bool> event_reply::send(std::string text) {
+    while (writing_)
+        co_await changed_.wait();
+    if (gone_)
+        co_return false;
+    std::string framed;
+    if (!head_sent_) {
+        http::response head;
+        head.content_type = "text/event-stream";
+        head.headers = {
+            {"Cache-Control", "no-cache"},
+            // Proxies that collect answers before they pass them on leave this one alone.
+            {"X-Accel-Buffering", "no"},
+            {"X-Request-Id", request_id_}};
+        framed = peer_.streaming_head(head);
+        head_sent_ = true;
+        peer_.finished(http::after_reply::close); // until its end is written
+    }
+    framed += frame(text);
+    // Also when the write is cancelled: nobody knows then how much of it went.
+    gone_ = writing_ = true;
+    auto& connection = peer_.connection();
+    connection.expires_after(write_limit);
+    const auto failed = co_await connection.write(asio::buffer(framed));
+    connection.expires_after(duration::max());
+    gone_ = bool(failed);
+    writing_ = false;
+    last_ = steady_clock::now();
+    changed_.notify_all();
+    co_return !gone_;
+}
+
+std::string event_reply::frame(std::string_view text) const {
+    if (!peer_.chunked())
+        return std::string(text);
+    static constexpr std::string_view digits = "0123456789abcdef";
+    std::string size;
+    for (auto left = text.size(); left != 0; left /= 16)
+        size.insert(size.begin(), digits[left % 16]);
+    return size + "\r\n" + std::string(text) + "\r\n";
+}
+
+awaitable<bool> event_reply::finish(answer<void> how) {
+    if (gone_)
+        co_return false;
+    if (!how && !head_sent_) {
+        auto refusal = dialect_.refusal(how.error(), request_id_);
+        co_await peer_.reply(std::move(refusal));
+        co_return false;
+    }
+    std::string last;
+    if (how) {
+        if (const auto closing = dialect_.closing())
+            last = "data: " + *closing + "\n\n";
+        if (options_.done_event)
+            last += "data: [DONE]\n\n";
+    } else {
+        const auto body = dialect_.error(how.error(), request_id_);
+        last = "event: error\ndata: " + boost::json::serialize(body) + "\n\n";
+    }
+    // An empty chunk would be the body's end.
+    if (last.empty() && !head_sent_)
+        last = ": end\n\n";
+    if (!last.empty()) {
+        const bool sent = co_await send(std::move(last));
+        if (!sent)
+            co_return false;
+    }
+    if (peer_.chunked()) {
+        static constexpr std::string_view end = "0\r\n\r\n";
+        auto& connection = peer_.connection();
+        connection.expires_after(write_limit);
+        const auto failed = co_await connection.write(asio::buffer(end));
+        connection.expires_after(duration::max());
+        if (failed)
+            co_return false;
+        peer_.finished(http::after_reply::keep_alive);
+    }
+    co_return how.has_value();
+}
+
+} // namespace rivulet::batch
