@@ -48,6 +48,10 @@ struct field {
     std::string_view fallback;
     std::string_view documented; // JSON text, for people
     std::optional<double> low, high;
+    // A lower value becomes `low`, as the network does it, instead of being refused.
+    bool raised = false;
+    // The gateway writes it from what the file is; what a client says is discarded.
+    bool own = false;
     std::string_view help;
 };
 

@@ -9,6 +9,8 @@
 
 #include <boost/json/object.hpp>
 
+#include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -48,13 +50,36 @@ struct request {
     std::int64_t units() const { return kind->units(shape); }
 };
 
-// From a JSON body. The file-less pipelines only.
-answer<request> parse_json(const pipeline& kind, std::string_view body);
+// What an operator may say differently from the rows.
+struct request_rules {
+    // By pipeline: the model of a request that names none.
+    std::map<std::string, std::string, std::less<>> default_models;
+    // By field name, in every pipeline that limits it: the largest number taken.
+    std::map<std::string, double, std::less<>> highest;
 
-// From a form: text values in the order of arrival, and the file.
-using form_values = std::vector<std::pair<std::string, std::string>>;
+    request_rules() {}
+};
+
+std::string_view default_model(const pipeline& kind, const request_rules& rules);
+std::optional<double> highest(const field& of, const request_rules& rules);
+
+// From a JSON body. The file-less pipelines only. Keys in any case, the last of a name counts, null
+// is as if absent, unknown ones are dropped; what follows the object is ignored.
 answer<request>
-parse_form(const pipeline& kind, const form_values& values, std::optional<upload> file);
+parse_json(const pipeline& kind, std::string_view body, const request_rules& rules = {});
+// From values that are JSON already, under their exact names. The file-less pipelines only.
+answer<request> make_request(
+    const pipeline& kind, const boost::json::object& values, const request_rules& rules = {}
+);
+
+// From a form: text values in the order of arrival, and the file. The first of a name counts.
+using form_values = std::vector<std::pair<std::string, std::string>>;
+answer<request> parse_form(
+    const pipeline& kind,
+    const form_values& values,
+    std::optional<upload> file,
+    const request_rules& rules = {}
+);
 
 // Completes the request with what its file is: shape, and the fields that follow from it.
 answer<void> take_media(request& to, const media_facts& facts);
@@ -66,9 +91,11 @@ form_values forwarded_form(const request& from);
 
 // Brings an orchestrator's good answer into its documented shape (`chunks` never null, …), or says
 // what is wrong with it.
+// Fails with: protocol_violation; `body` is of no use then.
 outcome<void> check_reply(reply_kind kind, boost::json::object& body);
 
-// A request as a job keeps it in its journal, without the file; and back.
+// A request as a job keeps it in its journal, without the file's content; and back. The record
+// gives `file` its names when it has none.
 boost::json::object to_record(const request& from);
 outcome<request> from_record(const boost::json::object& record, std::optional<upload> file);
 

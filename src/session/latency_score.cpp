@@ -86,7 +86,9 @@ std::int64_t units_of(capability_id pipeline, const work_shape& shape) {
     case capability::llm:
         return at_least(0, shape.max_tokens, 256);
     case capability::text_to_speech:
-        return at_least(0, shape.text_bytes, 0);
+        // What an orchestrator debits; a gateway that pays a unit for each byte runs out of
+        // balance.
+        return times(at_least(0, shape.text_points, 0), 1000);
     default:
         return 0;
     }

@@ -21,7 +21,8 @@ struct work_shape {
     std::optional<std::int64_t> seconds;      // of sound, whole ones
     std::optional<std::int64_t> max_tokens;   // asked for
     std::optional<std::int64_t> total_tokens; // used, as the answer says
-    std::optional<std::int64_t> text_bytes;   // to be spoken
+    std::optional<std::int64_t> text_bytes;   // to be spoken, in UTF-8
+    std::optional<std::int64_t> text_points;  // the same in code points
 
     work_shape() {}
 };

@@ -62,7 +62,8 @@ std::vector<score_row> rows() {
     add("talk", llm, talk, 256, 10.0 / 40);
     work_shape speech;
     speech.text_bytes = 20;
-    add("speech", text_to_speech, speech, 20, 0.5);
+    speech.text_points = 18;
+    add("speech", text_to_speech, speech, 18'000, 0.5);
     add("an input of no size", upscale, {}, 0, std::nullopt);
     add("live jobs have none", live_video_to_video, {}, 0, std::nullopt);
     return out;
