@@ -95,16 +95,21 @@ awaitable<void> connection::serve(std::shared_ptr<connection> self, bool head_wa
     co_await self->reader_.settle();
 }
 
+response connection::refuse(http::status why, std::string_view message) const {
+    const auto& write = owner_->options.error_body;
+    return write ? write(why, message) : error_response(why, message);
+}
+
 awaitable<error_code> connection::refuse_bad_head(error_code why) {
     response refusal;
     if (why == errc::too_large)
-        refusal = error_response(
+        refusal = refuse(
             beast_http::status::request_header_fields_too_large, "the request's head is too large"
         );
     else if (why == errc::protocol_violation)
-        refusal = error_response(http::status::bad_request, "malformed HTTP request");
+        refusal = refuse(http::status::bad_request, "malformed HTTP request");
     else if (why == errc::timed_out && reader_.buffered() > 0)
-        refusal = error_response(http::status::request_timeout, "the request's head took too long");
+        refusal = refuse(http::status::request_timeout, "the request's head took too long");
     else
         co_return why; // the peer left, or never spoke
     exchange now(*io_, reader_, owner_->options.cors, owner_->options.limits.write);
@@ -168,12 +173,14 @@ awaitable<connection::next> connection::answer(std::shared_ptr<connection> self)
         );
         crashed = true;
     }
+    // What a handler has left behind must not act on the next request.
+    reader_.unwatch_peer();
+    io_->expires_after(duration::max());
     if (!now.answered()) {
         if (!crashed)
             co_return next::close;
         co_await now.reply(
-            error_response(http::status::internal_server_error, "internal error"),
-            after_reply::close
+            refuse(http::status::internal_server_error, "internal error"), after_reply::close
         );
     }
     if (now.then() == after_reply::close) {
@@ -209,10 +216,10 @@ awaitable<void> connection::answer_whole(exchange& now) {
     }
     response refusal;
     if (upgrade) {
-        refusal = error_response(http::status::upgrade_required, "a WebSocket is wanted here");
+        refusal = refuse(http::status::upgrade_required, "a WebSocket is wanted here");
         refusal.headers = {{"Upgrade", "websocket"}};
     } else if (allowed.empty()) {
-        refusal = error_response(
+        refusal = refuse(
             http::status::not_found, "no such path: " + std::string(target.path.substr(0, 200))
         );
     } else if (method == verb::options) {
@@ -225,7 +232,7 @@ awaitable<void> connection::answer_whole(exchange& now) {
             );
         }
     } else {
-        refusal = error_response(
+        refusal = refuse(
             http::status::method_not_allowed,
             std::string(now.header().method_string()) + " is not allowed here; use " + allowed
         );
@@ -274,7 +281,7 @@ connection::answer_upgrade(const upgrade_route_entry& route, request& asked, exc
         offer = failure(errc::invalid_argument, "data came before the WebSocket was open");
     if (!offer) {
         const bool version = offer.error().code == errc::unsupported;
-        auto refusal = error_response(
+        auto refusal = refuse(
             version ? http::status::upgrade_required : http::status::bad_request,
             offer.error().detail
         );
@@ -314,6 +321,10 @@ awaitable<void> connection::give_away(const upgrade_answer& answer, websocket_of
 }
 
 awaitable<void> connection::answer_route(const route_entry& route, request& asked, exchange& now) {
+    if (route.take) {
+        co_await answer_exchange(route, asked, now);
+        co_return;
+    }
     auto body = co_await read_whole_body(now, route.body_limit);
     response made;
     if (body) {
@@ -323,18 +334,26 @@ awaitable<void> connection::answer_route(const route_entry& route, request& aske
         asked.secure = io_->is_tls();
         made = co_await route.handle(asked);
     } else if (body.error() == errc::too_large) {
-        made = error_response(
+        made = refuse(
             http::status::payload_too_large,
             "the body is larger than " + std::to_string(route.body_limit) + " bytes"
         );
     } else if (body.error() == errc::timed_out) {
-        made = error_response(http::status::request_timeout, "the body took too long");
+        made = refuse(http::status::request_timeout, "the body took too long");
     } else if (body.error() == errc::protocol_violation) {
-        made = error_response(http::status::bad_request, "malformed body framing");
+        made = refuse(http::status::bad_request, "malformed body framing");
     } else {
         co_return; // the peer left
     }
     co_await now.reply(std::move(made));
+}
+
+awaitable<void>
+connection::answer_exchange(const route_entry& route, request& asked, exchange& now) {
+    asked.header = now.header();
+    asked.remote = io_->remote();
+    asked.secure = io_->is_tls();
+    co_await route.take(asked, now);
 }
 
 } // namespace rivulet::http

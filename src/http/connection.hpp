@@ -20,7 +20,8 @@ struct route_entry {
     verb method;
     std::string pattern;
     std::size_t body_limit;
-    handler handle;
+    handler handle;        // of whole requests
+    exchange_handler take; // or who reads the body itself
 };
 
 struct stream_route_entry {
@@ -88,6 +89,8 @@ class connection : public std::enable_shared_from_this<connection> {
     awaitable<void> answer_upgrade(const upgrade_route_entry& route, request& asked, exchange& now);
     awaitable<void> give_away(const upgrade_answer& answer, websocket_offer offer);
     awaitable<void> answer_route(const route_entry& route, request& asked, exchange& now);
+    awaitable<void> answer_exchange(const route_entry& route, request& asked, exchange& now);
+    response refuse(status why, std::string_view message) const;
     awaitable<result<std::string>> read_whole_body(exchange& now, std::size_t limit);
 
     std::shared_ptr<server::impl> owner_;

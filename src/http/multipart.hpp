@@ -24,6 +24,8 @@ struct part_head {
     part_head() {}
 };
 
+// What they return ends the parsing when it is a failure. A part that is no form field (without a
+// name) is announced, too.
 struct multipart_events {
     std::function<outcome<void>(const part_head&)> begin;
     std::function<outcome<void>(std::span<const std::uint8_t>)> data;
@@ -48,6 +50,7 @@ class multipart_parser {
     multipart_parser(std::string boundary, multipart_limits limits, multipart_events events);
     ~multipart_parser();
 
+    // Data is handed on as it comes; a failure stays.
     outcome<void> feed(std::span<const std::uint8_t> piece);
     // The body has ended; fails when the last boundary was not seen.
     outcome<void> finish();
@@ -57,7 +60,9 @@ class multipart_parser {
     std::unique_ptr<impl> impl_;
 };
 
-// The framing of a form that is written in pieces: text parts and the head of a file part.
+// The framing of a form that is written in pieces: text parts, and a file part's head, which the
+// file's bytes and form_file_end follow.
+inline constexpr std::string_view form_file_end = "\r\n";
 std::string form_part(std::string_view boundary, std::string_view name, std::string_view value);
 std::string form_file_head(
     std::string_view boundary,

@@ -51,7 +51,11 @@ void server::route(verb method, std::string pattern, handler handle) {
 }
 
 void server::route(verb method, std::string pattern, std::size_t body_limit, handler handle) {
-    impl_->routes.push_back({method, std::move(pattern), body_limit, std::move(handle)});
+    impl_->routes.push_back({method, std::move(pattern), body_limit, std::move(handle), {}});
+}
+
+void server::exchange_route(verb method, std::string pattern, exchange_handler handle) {
+    impl_->routes.push_back({method, std::move(pattern), 0, {}, std::move(handle)});
 }
 
 void server::stream_route(std::string prefix, home_of home, stream_handler handle) {

@@ -22,7 +22,8 @@ namespace rivulet::http {
 using handler = std::function<awaitable<response>(const request&)>;
 using stream_handler = std::function<awaitable<void>(exchange&)>;
 // Gets the head (path, params, query; no body) and the exchange: reads the body and replies as it
-// likes. Both live until the handler's coroutine ends.
+// likes, within deadlines of its own. A reply before the end of the body closes the connection,
+// after the peer had time to read it. Both live until the handler's coroutine ends.
 using exchange_handler = std::function<awaitable<void>(const request& head, exchange& peer)>;
 
 // What a WebSocket route says to an upgrade request: a refusal, or who takes the connection. The
@@ -46,8 +47,12 @@ struct server_limits {
     duration write = std::chrono::seconds(60);  // a reply that makes no progress
 };
 
+// A failure that the server itself answers (no such path, another method, a body too large).
+using error_writer = std::function<response(status, std::string_view message)>;
+
 struct server_options {
     server_limits limits;
+    error_writer error_body; // empty: error_response()
     bool cors = false; // Access-Control-Allow-Origin: * on every reply, preflights answered 204
 };
 
@@ -63,6 +68,7 @@ class server {
     // "/live/video-to-video/{stream}/update". A known path with another method gets 405 and Allow.
     void route(verb method, std::string pattern, handler handle);
     void route(verb method, std::string pattern, std::size_t body_limit, handler handle);
+    // The same for handlers that read the body themselves; HEAD goes to the GET handler here, too.
     void exchange_route(verb method, std::string pattern, exchange_handler handle);
     // Every method below `prefix` ("/ai/trickle/") goes to `handle`, the body unread. `home` names
     // the shard that must run it, given the path behind the prefix; the connection moves there
