@@ -28,8 +28,15 @@ struct reading_limits {
     reading_limits() {}
 };
 
-// Answers 100-continue when the client waits for it. The api_error's status says what to reply;
+// The status of a client that left: there is nobody to reply to.
+inline constexpr auto client_left = static_cast<http::status>(499);
+
+// Both answer 100-continue when the client waits for it. The api_error's status says what to reply;
 // 408 when the body came too slowly.
+
+// The body alone, of json_bytes at most.
+awaitable<answer<std::string>> read_json_text(http::exchange& peer, const reading_limits& limits);
+
 awaitable<answer<std::shared_ptr<request>>> read_request(
     const pipeline& kind,
     http::exchange& peer,

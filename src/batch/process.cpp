@@ -1,0 +1,27 @@
+#include "batch/process.hpp"
+
+namespace rivulet::batch {
+
+awaitable<answer<boost::json::object>> process(
+    dispatcher& orchestrators,
+    result_media& files,
+    std::shared_ptr<const request> what,
+    std::string request_id,
+    std::string base
+) {
+    auto done = co_await orchestrators.run(*what, request_id);
+    if (!done)
+        co_return done.error();
+    auto taken = co_await files.take_in(
+        what->kind->reply, done->body, std::move(done->orchestrator), std::move(base)
+    );
+    if (!taken)
+        co_return api_error(
+            http::status::internal_server_error,
+            "Internal Server Error: a file of the result could not be taken over: " +
+                taken.error().detail
+        );
+    co_return std::move(done->body);
+}
+
+} // namespace rivulet::batch

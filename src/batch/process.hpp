@@ -1,0 +1,21 @@
+// A checked request worked off to what its client gets: asked of an orchestrator, and the answer's
+// files made the gateway's own.
+// Thread: any shard. Cancelled with its coroutine.
+// Fails with: what the dispatcher says; 500 when a file of the answer can't be had or kept.
+#pragma once
+
+#include "batch/dispatcher.hpp"
+#include "batch/result_media.hpp"
+
+namespace rivulet::batch {
+
+// `base` begins the URLs of files; empty: the path alone. The references outlive the call.
+awaitable<answer<boost::json::object>> process(
+    dispatcher& orchestrators,
+    result_media& files,
+    std::shared_ptr<const request> what,
+    std::string request_id,
+    std::string base
+);
+
+} // namespace rivulet::batch
