@@ -54,6 +54,7 @@ fault_kind kind_of_text(std::string_view text, fault_kind kind) {
     for (const auto* word :
          {"returned 400",
           "returned 413",
+          "returned 415",
           "returned 422",
           "audio duration calculation failed",
           "unable to calculate duration"})
@@ -167,6 +168,7 @@ remedy remedy_for(fault_kind kind, int tries_here) {
     case fault_kind::capacity:
     case fault_kind::ticket_nonce:
     case fault_kind::payment:
+    case fault_kind::declined:
         return remedy::set_aside;
     case fault_kind::bad_request:
     case fault_kind::client_gone:
@@ -196,6 +198,8 @@ std::string_view to_string(fault_kind kind) {
         return "payment";
     case fault_kind::bad_request:
         return "bad_request";
+    case fault_kind::declined:
+        return "declined";
     case fault_kind::client_gone:
         return "client_gone";
     case fault_kind::unreachable:

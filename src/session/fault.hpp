@@ -16,6 +16,7 @@ enum class fault_kind {
     ticket_nonce,    // "invalid ticket senderNonce"
     payment,         // 402, 403, "Insufficient balance", 481: it does not take our money or token
     bad_request,     // the client's own mistake; nobody will take it
+    declined,        // 400 of the orchestrator itself: another may well take it
     client_gone,     // the client left
     unreachable,     // connect, TLS, connection lost
     timed_out,       // no answer in time

@@ -26,6 +26,7 @@ constexpr auto all_kinds = {
     fault_kind::ticket_nonce,
     fault_kind::payment,
     fault_kind::bad_request,
+    fault_kind::declined,
     fault_kind::client_gone,
     fault_kind::unreachable,
     fault_kind::timed_out,

@@ -36,6 +36,7 @@ TEST(fault, statuses_decide_and_known_texts_refine_them) {
         {400, "undecodable image", fault_kind::bad_request},
         {413, "", fault_kind::bad_request},
         {422, "[{\"loc\":1}]", fault_kind::bad_request},
+        {500, "audio-to-text container returned 415: not sound", fault_kind::bad_request},
         {500, "text-to-image container returned 400: bad prompt", fault_kind::bad_request},
         {500, "Unable to calculate duration", fault_kind::bad_request},
         {500, "CUDA out of memory", fault_kind::internal},
@@ -101,7 +102,11 @@ TEST(fault, who_is_at_fault_decides_what_follows) {
     EXPECT_EQ(remedy_for(fault_kind::tickets_expired, 1), same_again);
     EXPECT_EQ(remedy_for(fault_kind::tickets_expired, 2), same_again);
     EXPECT_EQ(remedy_for(fault_kind::tickets_expired, 3), set_aside);
-    for (const auto kind : {fault_kind::capacity, fault_kind::ticket_nonce, fault_kind::payment})
+    for (const auto kind :
+         {fault_kind::capacity,
+          fault_kind::ticket_nonce,
+          fault_kind::payment,
+          fault_kind::declined})
         EXPECT_EQ(remedy_for(kind, 1), set_aside);
     for (const auto kind : {fault_kind::bad_request, fault_kind::client_gone})
         EXPECT_EQ(remedy_for(kind, 1), give_up);
