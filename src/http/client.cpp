@@ -30,6 +30,8 @@ std::string to_text(const client_request& request, const http_url& peer, std::st
         text.append(name).append(": ").append(value).append("\r\n");
     if (request.chunked)
         text.append("Transfer-Encoding: chunked\r\n");
+    else if (request.length)
+        text.append("Content-Length: ").append(std::to_string(*request.length)).append("\r\n");
     else if (!request.body.empty() || request.method == verb::post || request.method == verb::put)
         text.append("Content-Length: ").append(std::to_string(request.body.size())).append("\r\n");
     text.append("\r\n");
@@ -135,11 +137,13 @@ awaitable<error_code> client_connection::send(client_request request) {
     bool clean = one_line(request.target) && !request.target.empty();
     for (const auto& [name, value] : request.headers)
         clean = clean && one_line(name) && one_line(value);
-    if (!clean || (request.chunked && !request.body.empty()))
+    const bool follows = request.chunked || request.length.has_value();
+    if (!clean || (follows && !request.body.empty()))
         co_return make_error_code(errc::invalid_argument);
     ++requests_;
     parser_.expect_reply(request.method == verb::head);
-    body_ended_ = !request.chunked;
+    body_left_ = request.length.value_or(0);
+    body_ended_ = !request.chunked && body_left_ == 0;
     const auto head = to_text(request, peer_, options_.user_agent);
     std::vector<asio::const_buffer> buffers{asio::buffer(head)};
     if (!request.body.empty())
@@ -174,6 +178,27 @@ awaitable<error_code> client_connection::write_chunk(std::vector<bytes> blocks, 
     if (!failed && last)
         body_ended_ = true;
     co_return failed;
+}
+
+awaitable<error_code> client_connection::write_body(std::vector<bytes> blocks) {
+    std::uint64_t total = 0;
+    std::vector<asio::const_buffer> buffers;
+    buffers.reserve(blocks.size());
+    for (const auto& block : blocks) {
+        total += block.size();
+        if (!block.empty())
+            buffers.emplace_back(block.data(), block.size());
+    }
+    if (total > body_left_)
+        co_return make_error_code(errc::invalid_argument);
+    if (total == 0)
+        co_return error_code{};
+    auto failed = co_await write_all(std::move(buffers));
+    if (failed)
+        co_return failed;
+    body_left_ -= total;
+    body_ended_ = body_left_ == 0;
+    co_return error_code{};
 }
 
 awaitable<error_code> client_connection::end_body() {

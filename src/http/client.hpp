@@ -14,7 +14,9 @@
 #include "http/stream.hpp"
 #include "http/tls.hpp"
 
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -37,8 +39,9 @@ struct client_request {
     verb method = verb::get;
     std::string target;
     header_list headers;
-    std::string body;     // sent with its length; must be empty when chunked
-    bool chunked = false; // the body follows in write_chunk()
+    std::string body;                    // sent with its length; must be empty when chunked
+    bool chunked = false;                // the body follows in write_chunk()
+    std::optional<std::uint64_t> length; // the body, so long, follows in write_body()
 
     client_request() {}
 
@@ -59,6 +62,8 @@ class client_connection {
     // and not last: nothing is written.
     awaitable<error_code> write_chunk(std::vector<bytes> blocks, bool last = false);
     awaitable<error_code> end_body();
+    // The next part of a body whose length was named; no more than that.
+    awaitable<error_code> write_body(std::vector<bytes> blocks);
 
     // --- reply
     // ------------------------------------------------------------------------------------ Until
@@ -103,6 +108,7 @@ class client_connection {
     reply_parser parser_;
     unsigned requests_ = 0;
     bool body_ended_ = true;
+    std::uint64_t body_left_ = 0; // of one with a length
     bool broken_ = false;
 };
 
