@@ -232,9 +232,13 @@ outcome<video_filter> video_filter::build(
     const filter_graph& graph,
     const AVFrame& example,
     std::optional<picture_size> output,
-    picture_size limit
+    picture_size limit,
+    AVPixelFormat format
 ) {
-    picture_size natural = even(example.width, example.height);
+    const auto fitting = [&](int width, int height) {
+        return format == AV_PIX_FMT_YUV420P ? even(width, height) : picture_size{width, height};
+    };
+    picture_size natural = fitting(example.width, example.height);
     if (!graph.steps.empty()) {
         auto probe = assemble(graph.size_probe(), example, {});
         if (!probe)
@@ -242,12 +246,12 @@ outcome<video_filter> video_filter::build(
         auto checked = check_sizes(*probe->graph, graph, limit, false);
         if (!checked)
             return checked.error();
-        natural = even(av_buffersink_get_w(probe->sink), av_buffersink_get_h(probe->sink));
+        natural = fitting(av_buffersink_get_w(probe->sink), av_buffersink_get_h(probe->sink));
     }
     const auto size = output.value_or(natural);
     const tail_filters tail{
         {"scale", fmt::format("{}:{}:flags=bilinear", size.width, size.height)},
-        {"format", av_get_pix_fmt_name(AV_PIX_FMT_YUV420P)},
+        {"format", av_get_pix_fmt_name(format)},
     };
     auto built = assemble(graph.text, example, tail);
     if (!built)

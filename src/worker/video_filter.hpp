@@ -1,5 +1,5 @@
 // One configured libavfilter graph between a decoder and an encoder: pictures of one size and
-// format in, YUV 4:2:0 of one even size out, PTS untouched. Thread: any one at a time. The graph
+// format in, pictures of one size and format (YUV 4:2:0 for video) out, PTS untouched. Thread: any one at a time. The graph
 // runs on the caller's thread. Fails with: invalid_argument (libavfilter does not take the graph),
 // too_large (a picture, or the cost of the whole graph).
 #pragma once
@@ -35,12 +35,13 @@ struct picture_size {
 class video_filter {
   public:
     // For pictures like `example`. With `output`, the result is scaled to it; else the size is what
-    // the graph makes, rounded down to even numbers.
+    // the graph makes; for YUV 4:2:0 rounded down to even numbers.
     static outcome<video_filter> build(
         const filter_graph& graph,
         const AVFrame& example,
         std::optional<picture_size> output,
-        picture_size limit
+        picture_size limit,
+        AVPixelFormat format = AV_PIX_FMT_YUV420P
     );
     ~video_filter();
     video_filter(video_filter&&) noexcept;
