@@ -8,6 +8,7 @@
 #include "base/asio.hpp"
 #include "base/error.hpp"
 #include "base/log.hpp"
+#include "base/off_shard.hpp"
 #include "http/server.hpp"
 #include "observe/metrics.hpp"
 
@@ -45,8 +46,9 @@ class result_store {
     std::uint64_t limit_of_file() const;
 
     // GET and HEAD of /stream/{id}/{name}: ranges, Content-Type, CORS. Before it listens; the store
-    // outlives the server's connections.
-    void add_routes(http::server& server);
+    // outlives the server's connections, as do the threads that read its files (null: the shard
+    // does).
+    void add_routes(http::server& server, blocking_threads* disk = nullptr);
 
     struct impl;
     explicit result_store(std::unique_ptr<impl> parts);
