@@ -26,7 +26,7 @@ class connection_pool;
 class connection_lease {
   public:
     connection_lease() = default;
-    connection_lease(connection_lease&&) noexcept = default;
+    connection_lease(connection_lease&&) noexcept;
     connection_lease& operator=(connection_lease&&) noexcept;
     ~connection_lease();
 
@@ -38,13 +38,18 @@ class connection_lease {
 
     // It was used before: a request that fails on it before any byte of a reply may be sent again
     // on a fresh one.
-    bool used_before() const;
+    bool used_before() const { return used_before_; }
+
+    // Whoever holds it gives it back when it is destroyed: the pool's side of a lease.
+    struct shelf;
+    connection_lease(connection_ptr connection, std::shared_ptr<shelf> home, bool used_before);
 
   private:
-    friend class connection_pool;
-    struct shelf;
+    void give_back();
+
     connection_ptr connection_;
     std::shared_ptr<shelf> home_;
+    bool used_before_ = false;
 };
 
 class connection_pool {

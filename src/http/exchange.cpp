@@ -51,7 +51,8 @@ void exchange::add_common(std::string& head, const response& message) const {
     if (!message.content_type.empty())
         add("Content-Type", message.content_type);
     for (const auto& [name, value] : message.headers)
-        add(name, value);
+        if (!cors_ || name != "Access-Control-Allow-Origin") // twice it means nothing to browsers
+            add(name, value);
 }
 
 namespace {
@@ -75,15 +76,28 @@ std::string exchange::render(const response& message, after_reply then) const {
     const auto code = static_cast<unsigned>(message.status);
     if (code >= 200 && code != 204 && code != 304)
         text += "Content-Length: " + std::to_string(message.body.size()) + "\r\n";
+    add_connection(text, then);
+    if (!head_only())
+        text += message.body;
+    return text;
+}
+
+std::string exchange::sized_head(const response& message, std::uint64_t length) const {
+    auto text = status_line(message, header().version());
+    add_common(text, message);
+    text += "Content-Length: " + std::to_string(length) + "\r\n";
+    add_connection(text, after_reply::keep_alive);
+    return text;
+}
+
+// Ends the head.
+void exchange::add_connection(std::string& text, after_reply then) const {
     const bool close = then == after_reply::close || !reader_.keep_alive() || !reader_.body_done();
     if (close)
         text += "Connection: close\r\n";
     else if (header().version() < 11)
         text += "Connection: keep-alive\r\n";
     text += "\r\n";
-    if (!head_only())
-        text += message.body;
-    return text;
 }
 
 // A peer that asks and never reads would hold the connection for ever.

@@ -9,6 +9,7 @@
 #include "http/request_reader.hpp"
 #include "http/stream.hpp"
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -53,6 +54,8 @@ class exchange {
     // The head of a reply whose body follows in pieces. HTTP/1.1 peers get chunks (frame them with
     // chunk sizes and end with "0\r\n\r\n"), HTTP/1.0 peers raw bytes until the connection ends.
     std::string streaming_head(const response& head) const;
+    // The same for a body whose length is known: no framing, and the connection can be used again.
+    std::string sized_head(const response& head, std::uint64_t length) const;
     bool chunked() const;   // the streaming body must be framed
     bool head_only() const; // HEAD request: no body at all
     // Call when the reply was written by hand.
@@ -64,6 +67,7 @@ class exchange {
 
   private:
     void add_common(std::string& head, const response& message) const;
+    void add_connection(std::string& head, after_reply then) const;
     awaitable<error_code> send(std::string_view text);
 
     http::stream& connection_;
