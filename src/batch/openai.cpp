@@ -170,7 +170,7 @@ std::string_view error_type(http::status status) {
 
 } // namespace
 
-answer<openai_request> parse_openai(std::string_view body) {
+answer<openai_request> parse_openai(std::string_view body, const request_rules& rules) {
     error_code broken;
     const auto parsed = json::parse(body, broken);
     const auto* from = broken ? nullptr : parsed.if_object();
@@ -204,7 +204,7 @@ answer<openai_request> parse_openai(std::string_view body) {
     const auto include_usage = read_include_usage(*from);
     if (!include_usage)
         return include_usage.error();
-    auto checked = parse_json(*find_pipeline("llm"), json::serialize(known));
+    auto checked = make_request(*find_pipeline("llm"), known, rules);
     if (!checked) {
         auto why = std::move(checked).error();
         if (newer && why.field == "max_tokens") {

@@ -18,7 +18,7 @@ struct openai_request {
 };
 
 // `body`: what was posted to /v1/chat/completions.
-answer<openai_request> parse_openai(std::string_view body);
+answer<openai_request> parse_openai(std::string_view body, const request_rules& rules = {});
 
 // Fills in what OpenAI's clients insist on: object, id, created, model, a finish_reason that is
 // null while there is none; usage only as asked for.
