@@ -28,8 +28,6 @@ CREATE TABLE jobs (
     webhook_tries INTEGER NOT NULL,
     webhook_done INTEGER NOT NULL,
     upload INTEGER NOT NULL,
-    filename TEXT NOT NULL,
-    content_type TEXT NOT NULL,
     body_bytes INTEGER NOT NULL,
     record TEXT NOT NULL,
     body TEXT NOT NULL
@@ -318,19 +316,21 @@ outcome<void> job_journal::insert(const job_row& job) {
     statement put(
         *this,
         "INSERT INTO jobs (id, pipeline, model, state, attempts, created, updated, base, webhook, "
-        "webhook_tries, webhook_done, upload, filename, content_type, body_bytes, record, body) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, ?, ?, ?, 0, ?, '')"
+        "webhook_tries, webhook_done, upload, body_bytes, record, body) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, ?, 0, ?, '')"
     );
     put.bind(job.id).bind(job.pipeline).bind(job.model);
     put.bind(static_cast<std::int64_t>(job.state)).bind(std::int64_t{job.attempts});
     put.bind(job.created).bind(job.updated).bind(job.base).bind(job.webhook);
-    put.bind(job.upload).bind(job.filename).bind(job.content_type).bind(job.record);
+    put.bind(job.upload).bind(job.record);
     return put.run();
 }
 
 outcome<void> job_journal::set_running(std::string_view id, std::int64_t now) {
     statement set(
-        *this, "UPDATE jobs SET state = 1, attempts = attempts + 1, updated = ? WHERE id = ?"
+        *this,
+        "UPDATE jobs SET state = 1, attempts = attempts + 1, updated = ? WHERE id = ? "
+        "AND state < 2"
     );
     return set.bind(now).bind(id).run();
 }
@@ -350,7 +350,7 @@ outcome<void> job_journal::set_over(
     statement set(
         *this,
         "UPDATE jobs SET state = ?, body = ?, body_bytes = ?, updated = ?, record = '', "
-        "filename = '', upload = -1 WHERE id = ?"
+        "upload = -1 WHERE id = ?"
     );
     set.bind(static_cast<std::int64_t>(state)).bind(body);
     set.bind(static_cast<std::int64_t>(body.size())).bind(now).bind(id);
@@ -389,8 +389,6 @@ job_row read_row(const Statement& from) {
     row.base = from.text(7);
     row.webhook = from.text(8);
     row.upload = from.number(9);
-    row.filename = from.text(10);
-    row.content_type = from.text(11);
     return row;
 }
 
@@ -400,7 +398,7 @@ outcome<std::optional<job_row>> job_journal::find(std::string_view id) {
     statement asked(
         *this,
         "SELECT id, pipeline, model, state, attempts, created, updated, base, webhook, upload, "
-        "filename, content_type, record, body FROM jobs WHERE id = ?"
+        "record, body FROM jobs WHERE id = ?"
     );
     std::optional<job_row> found;
     if (asked.bind(id).step()) {
@@ -417,12 +415,14 @@ outcome<std::vector<job_row>> job_journal::unfinished() {
     statement asked(
         *this,
         "SELECT id, pipeline, model, state, attempts, created, updated, base, webhook, upload, "
-        "filename, content_type FROM jobs WHERE state < ? ORDER BY created, rowid"
+        "length(CAST(record AS BLOB)) FROM jobs WHERE state < ? ORDER BY created, rowid"
     );
     std::vector<job_row> found;
     asked.bind(std::int64_t{first_over});
-    while (asked.step())
+    while (asked.step()) {
         found.push_back(read_row(asked));
+        found.back().record_bytes = asked.number(10);
+    }
     if (auto ended = asked.end(); !ended)
         return ended.error();
     return found;

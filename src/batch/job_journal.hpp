@@ -36,10 +36,10 @@ struct job_row {
     unsigned attempts = 0; // that were begun
     std::int64_t created = 0, updated = 0;
     std::string base, webhook;
-    std::string record;                 // the request without its file, JSON; see to_record()
-    std::int64_t upload = -1;           // bytes of its file; -1: it has none
-    std::string filename, content_type; // of the file, as the client named them
-    std::string body;                   // once over: the result or the error, JSON
+    std::string record; // the request without its file, JSON; see to_record()
+    std::int64_t record_bytes = 0;
+    std::int64_t upload = -1; // bytes of its file; -1: it has none
+    std::string body;         // once over: the result or the error, JSON
 
     job_row() {}
 };

@@ -113,7 +113,6 @@ http::response accepted_reply(const std::string& id, std::string_view base) {
     made.headers.emplace_back("Location", fmt::format("{}/jobs/{}", base, id));
     made.headers.emplace_back("Preference-Applied", "respond-async");
     made.headers.emplace_back("Retry-After", "1");
-    made.headers.emplace_back("X-Request-Id", request_id_of(id));
     return made;
 }
 

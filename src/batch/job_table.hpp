@@ -3,12 +3,14 @@
 // before it expires.
 // Thread: any shard; the journal is written off the shards.
 // Owns: the SQLite journal and the uploads beside it.
-// Fails with: too_many (jobs waiting), the journal's errors.
+// Fails with: 429 (enough jobs are kept), 400 (an address that can't be told), the journal's
+// errors.
 #pragma once
 
 #include "base/log.hpp"
 #include "base/shards.hpp"
 #include "batch/api_error.hpp"
+#include "batch/job_webhook.hpp"
 #include "batch/request.hpp"
 #include "http/server.hpp"
 #include "ingest/access.hpp"
@@ -30,18 +32,24 @@ using process_request = std::function<awaitable<answer<boost::json::object>>(
 
 struct job_options {
     std::filesystem::path folder;           // of the journal and the uploads; empty: memory only
-    std::size_t most = 10'000;              // kept at once
+    std::size_t most = 10'000;              // kept at once, the ones that are over among them
     std::size_t running = 8;                // worked on at once; more wait
     duration keep = std::chrono::hours(24); // after the end
-    unsigned tries = 3;            // a job that was running at so many crashes is not begun again
-    bool private_webhooks = false; // completion webhooks may be on private hosts
+    unsigned tries = 3; // a job that was running at so many crashes is not begun again
+    std::uint64_t request_bytes = 2ull << 30;  // of requests that aren't over, uploads included
+    std::uint64_t result_bytes = 256ull << 20; // of results that are kept
+    // Jobs of an earlier process that find nobody to do them are tried again for so long: the
+    // network is only being looked for.
+    duration settling = std::chrono::seconds(30);
+    webhook_rules webhooks;
 
     job_options() {}
 };
 
 class job_table {
   public:
-    // Reads the journal; what was under way is begun again. Blocks. `metrics` outlives it.
+    // Reads the journal; what was under way is begun again, so `process` may be called before this
+    // returns. Blocks. `metrics` outlives it.
     static outcome<std::shared_ptr<job_table>> open(
         shards& threads,
         job_options options,
@@ -61,7 +69,8 @@ class job_table {
     void add_routes(http::server& server, ingest::check_access check);
 
     std::size_t unfinished() const;
-    // Ends what runs; the journal knows that it was under way. Blocks; idempotent.
+    // Ends what runs; the journal knows that it was under way. Blocks; idempotent. From outside the
+    // shards.
     void stop();
 
     struct impl;
