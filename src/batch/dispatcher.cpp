@@ -4,6 +4,8 @@
 #include "batch/dispatch_metrics.hpp"
 #include "batch/dispatch_try.hpp"
 
+#include <boost/json/value_to.hpp>
+
 namespace rivulet::batch {
 
 namespace json = boost::json;

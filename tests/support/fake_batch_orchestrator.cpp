@@ -8,6 +8,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <future>
 #include <stdexcept>
 
 namespace rivulet::test {
@@ -121,6 +122,10 @@ fake_batch_orchestrator::~fake_batch_orchestrator() {
 
 void fake_batch_orchestrator::die() {
     server_.stop(0s);
+    // Its door is closed by the service's thread.
+    std::promise<void> closed;
+    asio::post(shards_.at(0), [&closed] { closed.set_value(); });
+    closed.get_future().wait_for(patience);
 }
 
 const std::string& fake_batch_orchestrator::png() {
