@@ -47,8 +47,10 @@ awaitable<answer<request>> read_json(
     if (!text)
         co_return text.error();
     if (text->size() <= quickly_parsed)
-        co_return parse_json(kind, *text);
-    auto parse = [&kind, body = std::move(*text)] { return parse_json(kind, body); };
+        co_return parse_json(kind, *text, limits.rules);
+    auto parse = [&kind, body = std::move(*text), rules = limits.rules] {
+        return parse_json(kind, body, rules);
+    };
     co_return co_await threads.run(std::move(parse));
 }
 
@@ -119,7 +121,7 @@ awaitable<answer<request>> read_form(
         if (!stored)
             co_return stored.error();
     }
-    co_return parse_form(kind, form.take_values(), form.take_file());
+    co_return parse_form(kind, form.take_values(), form.take_file(), limits.rules);
 }
 
 awaitable<answer<void>>

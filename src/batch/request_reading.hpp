@@ -24,6 +24,7 @@ struct reading_limits {
     std::size_t bytes_per_second = 1'000;
     std::filesystem::path spool_folder;
     probe_limits media;
+    request_rules rules;
 
     reading_limits() {}
 };

@@ -52,6 +52,12 @@ struct service::impl {
     // /models, /v1/models, /openapi.json, /docs, /readyz.
     void add_information(http::server& server);
     http::response readiness() const;
+    boost::json::object models() const;
+    // With the access question before it.
+    http::handler guarded(std::function<http::response(const http::request&)> make);
+    awaitable<http::response> answer_guarded(
+        const std::function<http::response(const http::request&)>& make, const http::request& head
+    );
 
     // Whether the visit may go on: stopped, access, its turn. False: it was answered, or nobody is
     // there to be answered.

@@ -198,7 +198,7 @@ awaitable<void> service::impl::answer_chat(const http::request& head, http::exch
         co_await refuse(now, body.error());
         co_return;
     }
-    auto asked = parse_openai(*body);
+    auto asked = parse_openai(*body, options.reading.rules);
     if (!asked) {
         co_await refuse(now, asked.error());
         co_return;
