@@ -179,6 +179,9 @@ verdict judge(unsigned status, std::string_view body) {
         out.why.kind = fault_kind::bad_request;
         break;
     default:
+        // "returned 4000" and the like: words that only look like a runner's.
+        if (out.why.kind == fault_kind::bad_request)
+            out.why.kind = fault_kind::internal;
         break;
     }
     out.refresh = out.why.kind == fault_kind::payment;
