@@ -17,11 +17,8 @@ constexpr std::string_view policy =
     "default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self'; img-src 'self'; "
     "media-src 'self' blob:; connect-src 'self' ws: wss:; base-uri 'none'; form-action 'none'";
 
-void add_page_headers(http::response& reply, bool embeddable) {
-    reply.headers.emplace_back(
-        "Content-Security-Policy",
-        embeddable ? std::string(policy) : fmt::format("{}; frame-ancestors 'none'", policy)
-    );
+void add_page_headers(http::response& reply, std::string_view content_policy) {
+    reply.headers.emplace_back("Content-Security-Policy", content_policy);
     // The address may hold a key.
     reply.headers.emplace_back("Referrer-Policy", "no-referrer");
 }
@@ -82,12 +79,7 @@ awaitable<http::response> asset(const http::request& request) {
 }
 
 awaitable<http::response> player(const http::request& request) {
-    const auto* file = find_web_file("player.html");
-    if (!file)
-        co_return not_there(request);
-    auto reply = reply_with(request, *file);
-    add_page_headers(reply, true);
-    co_return reply;
+    co_return web_page(request, "player.html", policy); // it is made to be embedded
 }
 
 } // namespace
@@ -105,7 +97,17 @@ http::response console_page(const http::request& request, std::string_view rows)
     page.text = text;
     page.etag = etag_of(text);
     auto reply = reply_with(request, page);
-    add_page_headers(reply, false);
+    add_page_headers(reply, fmt::format("{}; frame-ancestors 'none'", policy));
+    return reply;
+}
+
+http::response
+web_page(const http::request& request, std::string_view name, std::string_view content_policy) {
+    const auto* file = find_web_file(name);
+    if (!file)
+        return not_there(request);
+    auto reply = reply_with(request, *file);
+    add_page_headers(reply, content_policy);
     return reply;
 }
 

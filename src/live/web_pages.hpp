@@ -15,4 +15,8 @@ void add_web_pages(http::server& server);
 // The console page; `rows` are the table rows (HTML) of the streams.
 http::response console_page(const http::request& request, std::string_view rows);
 
+// Another page of web/ ("docs.html"), under a Content-Security-Policy of its own.
+http::response
+web_page(const http::request& request, std::string_view name, std::string_view content_policy);
+
 } // namespace rivulet::live
