@@ -6,6 +6,7 @@
 
 #include <limits>
 #include <mutex>
+#include <optional>
 
 namespace rivulet::batch {
 namespace {
@@ -42,7 +43,9 @@ open_decoder(AVCodecID id, const AVCodecParameters* from, std::int64_t pixels) {
     if (!context || (from && avcodec_parameters_to_context(context.get(), from) < 0))
         return nullptr;
     bound_decoder(*context, pixels);
-    if (!from) // a file that is whole has no such errors; streams may begin anywhere
+    // A file that is whole has no such errors; streams may begin anywhere, and of TIFF this decoder
+    // takes every unknown tag for one.
+    if (!from && id != AV_CODEC_ID_TIFF)
         context->err_recognition = AV_EF_CRCCHECK | AV_EF_BUFFER | AV_EF_EXPLODE;
     if (avcodec_open2(context.get(), codec, nullptr) < 0)
         return nullptr;
@@ -116,26 +119,21 @@ double claimed_length(media_input& input, const AVStream& track) {
 // What its packets last; stops soon after `most`.
 double counted_length(media_input& input, const AVStream& track, double most) {
     av_ptr<AVPacket> packet(av_packet_alloc());
-    std::int64_t first = AV_NOPTS_VALUE;
-    double end = 0, sum = 0;
+    std::optional<double> first; // as numbers: far apart, timestamps overflow
+    double by_times = 0, by_lengths = 0;
     while (packet && input.read(*packet)) {
-        const auto lasts = std::max<std::int64_t>(packet->duration, 0);
-        sum += in_seconds(lasts, track.time_base);
+        const auto lasts = in_seconds(std::max<std::int64_t>(packet->duration, 0), track.time_base);
         if (packet->pts != AV_NOPTS_VALUE) {
-            if (first == AV_NOPTS_VALUE)
-                first = packet->pts;
-            // Far apart, they overflow.
-            end = std::max(
-                end,
-                (static_cast<double>(packet->pts) - static_cast<double>(first) +
-                 static_cast<double>(lasts)) *
-                    av_q2d(track.time_base)
-            );
+            const auto at = in_seconds(packet->pts, track.time_base);
+            if (!first)
+                first = at;
+            by_times = std::max(by_times, at - *first + lasts);
         }
-        if (sum > most || end > most)
+        by_lengths += lasts;
+        if ((first ? by_times : by_lengths) > most)
             break;
     }
-    return std::max(end, sum);
+    return first ? by_times : by_lengths;
 }
 
 } // namespace

@@ -26,6 +26,7 @@ int bounded_buffer(AVCodecContext* context, AVFrame* frame, int flags) {
 
 void bound_decoder(AVCodecContext& context, std::int64_t pixels) {
     context.thread_count = 1;
+    context.thread_type = FF_THREAD_SLICE; // frame threads want a get_buffer2() of another kind
     context.max_pixels = pixels;
     context.get_buffer2 = bounded_buffer;
 }
@@ -104,14 +105,23 @@ std::int64_t media_input::seek(void* self, std::int64_t offset, int whence) {
 }
 
 AVStream* media_input::select(AVMediaType kind) {
-    const int found = av_find_best_stream(format_, kind, -1, -1, nullptr, 0);
-    if (found < 0)
+    // av_find_best_stream() passes over those whose first packets have not been looked at.
+    AVStream* best = nullptr;
+    for (unsigned i = 0; i < format_->nb_streams; ++i) {
+        auto* each = format_->streams[i];
+        each->discard = AVDISCARD_ALL;
+        const bool fits = each->codecpar->codec_type == kind &&
+                          each->codecpar->codec_id != AV_CODEC_ID_NONE &&
+                          !(each->disposition & AV_DISPOSITION_ATTACHED_PIC);
+        const bool is_default = each->disposition & AV_DISPOSITION_DEFAULT;
+        if (fits && (!best || (is_default && !(best->disposition & AV_DISPOSITION_DEFAULT))))
+            best = each;
+    }
+    if (!best)
         return nullptr;
-    selected_ = found;
-    for (unsigned i = 0; i < format_->nb_streams; ++i)
-        if (static_cast<int>(i) != selected_)
-            format_->streams[i]->discard = AVDISCARD_ALL;
-    return format_->streams[selected_];
+    best->discard = AVDISCARD_DEFAULT;
+    selected_ = best->index;
+    return best;
 }
 
 bool media_input::read(AVPacket& into) {

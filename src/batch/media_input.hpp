@@ -25,7 +25,8 @@ class media_input {
     media_input(const media_input&) = delete;
     media_input& operator=(const media_input&) = delete;
 
-    // The best stream of that kind; the others are left out from now on. Null: there is none.
+    // The default stream of that kind, else the first; the others are left out from now on. Null:
+    // there is none.
     AVStream* select(AVMediaType kind);
     // Of the selected stream; false at the end.
     bool read(AVPacket& into);
