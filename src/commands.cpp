@@ -178,6 +178,7 @@ void take_batch(const settings& values, gateway_options::batch_options& options)
     options.job_ttl = milliseconds(values.job_ttl);
     options.jobs = static_cast<std::size_t>(values.max_jobs);
     options.running_jobs = static_cast<std::size_t>(values.max_running_jobs);
+    options.webhook_secret = values.job_webhook_secret;
     options.done_event = values.llm_done_event;
 }
 

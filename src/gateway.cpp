@@ -1,6 +1,8 @@
 #include "gateway.hpp"
 
 #include "access_setup.hpp"
+#include "base/ids.hpp"
+#include "batch_setup.hpp"
 #include "doors.hpp"
 #include "doors_route.hpp"
 #include "http/tls_reload.hpp"
@@ -37,6 +39,7 @@ struct gateway::impl {
     outcome<void> make_registry();
     outcome<void> read_certificate();
     outcome<void> make_front();
+    outcome<void> make_batch();
     void describe_doors(const gateway_ports& ports);
     live::viewer_report viewers_of(const std::string& channel, bool details) const;
     outcome<void> listen_private(gateway_ports& ports);
@@ -58,6 +61,7 @@ struct gateway::impl {
     std::unique_ptr<live::registry> streams;
     std::unique_ptr<live::gate> access;
     std::unique_ptr<live::mediamtx_hook> hook;
+    std::unique_ptr<batch::service> pipelines;
     std::unique_ptr<http::server> front;
     std::shared_ptr<door_notice> door_facts;
     std::unique_ptr<http::websocket_host> sockets;
@@ -177,6 +181,9 @@ outcome<void> gateway::impl::make_front() {
     http::server_options wanted;
     wanted.limits.connections = options.max_connections;
     wanted.cors = options.cors;
+    wanted.error_body = [](http::status status, std::string_view message) {
+        return batch::to_response({status, std::string(message)}, random_hex(4));
+    };
     front = std::make_unique<http::server>(*threads, wanted, log.with("http"));
     const auto check = access->closed() ? access->access() : ingest::check_access();
     trickle::server_options readable;
@@ -209,6 +216,26 @@ outcome<void> gateway::impl::make_front() {
 }
 
 // What /doors tells; the routes exist before the ports are known.
+outcome<void> gateway::impl::make_batch() {
+    auto tls = http::client_tls(options.orch_tls, options.orch_ca_file);
+    if (!tls)
+        return tls.error();
+    auto opened = batch::service::open(
+        *threads,
+        orchestrators->sessions(),
+        orchestrators->payments(),
+        watch->metrics(),
+        access->closed() ? access->access() : ingest::check_access(),
+        batch_options_of(options, *tls),
+        log.with("batch")
+    );
+    if (!opened)
+        return opened.error();
+    pipelines = std::move(*opened);
+    pipelines->add_routes(*front);
+    return {};
+}
+
 void gateway::impl::describe_doors(const gateway_ports& ports) {
     door_list list;
     list.host = options.gateway_host;
@@ -290,6 +317,8 @@ outcome<gateway_ports> gateway::impl::start() {
     access = std::move(*gate);
     if (auto made = make_front(); !made)
         return made.error();
+    if (auto made = make_batch(); !made)
+        return made.error();
 
     open_doors = std::make_unique<doors>(
         door_services{*threads, *channels, *feeds, *streams, *access, *events}, options, log
@@ -342,6 +371,8 @@ void gateway::impl::stop() {
         sockets->stop();
     if (front)
         front->stop(options.drain);
+    if (pipelines)
+        pipelines->stop();
     if (open_doors)
         open_doors->close(options.drain);
     if (orchestrators)
@@ -353,6 +384,7 @@ void gateway::impl::stop() {
     threads->stop();
     reports.reset();
     front.reset();
+    pipelines.reset();
     open_doors.reset();
     sockets.reset();
     hook.reset();

@@ -123,6 +123,7 @@ struct gateway_options {
         std::filesystem::path job_store; // empty: memory
         std::chrono::milliseconds job_ttl = std::chrono::hours(24);
         std::size_t jobs = 10'000, running_jobs = 8;
+        std::string webhook_secret; // signs what completion webhooks are told
         bool done_event = true;
 
         batch_options() {}

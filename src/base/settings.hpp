@@ -114,6 +114,7 @@ struct settings {
     duration batch_timeout = std::chrono::minutes(20), batch_try_timeout = std::chrono::minutes(15);
     std::uint64_t max_json_bytes = 10u << 20, max_upload_bytes = 100u << 20;
     std::string upload_folder; // empty: the system's
+    std::string job_webhook_secret;
     bool llm_done_event = true;
 
     // Gateway: RTMP.

@@ -260,6 +260,8 @@ constexpr std::array table{
             .help = "Jobs kept at once; further ones are answered 429.", .low = 1, .high = 10'000'000},
     setting{.group = "Batch", .name = "maxRunningJobs", .member = &settings::max_running_jobs, .commands = gateway,
             .help = "Jobs worked on at once; more wait.", .low = 1, .high = 100'000},
+    setting{.group = "Batch", .name = "jobWebhookSecret", .member = &settings::job_webhook_secret, .commands = gateway,
+            .help = "Sign what completion webhooks are told with this (docs/batch.md).", .secret = true},
     setting{.group = "Batch", .name = "llmDoneEvent", .member = &settings::llm_done_event, .commands = gateway,
             .help = "End a conversation's event stream with data: [DONE], as OpenAI does."},
 

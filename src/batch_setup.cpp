@@ -1,0 +1,51 @@
+#include "batch_setup.hpp"
+
+#include "network_setup.hpp"
+#include "worker/batch_model.hpp"
+
+namespace rivulet {
+
+batch::service_options batch_options_of(const gateway_options& options, http::tls_context tls) {
+    const auto& wanted = options.batch;
+    batch::service_options made;
+    made.client.tls = tls;
+    made.gateway_host = wanted.result_urls == "path" ? "" : options.gateway_host;
+    made.absolute_urls = wanted.result_urls == "absolute" ||
+                         (wanted.result_urls == "auto" && !wanted.result_store.empty());
+    made.running = wanted.running;
+    made.waiting = wanted.waiting;
+    made.longest_wait = wanted.longest_wait;
+    made.done_event = wanted.done_event;
+
+    // The built-in orchestrator has none of the models that the network takes for granted.
+    if (needs_built_in(options))
+        for (const auto& model : worker::batch_models())
+            made.reading.rules.default_models.emplace(
+                session::pipeline_of(model.capability), model.name
+            );
+    made.reading.json_bytes = wanted.json_bytes;
+    made.reading.form_bytes = wanted.upload_bytes;
+    made.reading.spool_folder = wanted.upload_folder;
+
+    made.dispatch.attempt = wanted.try_timeout;
+    made.dispatch.request = wanted.timeout;
+
+    made.results.folder = wanted.result_store;
+    made.results.bytes = wanted.result_store_bytes;
+    made.results.file_bytes = wanted.result_file_bytes;
+    made.results.keep = wanted.result_ttl;
+
+    made.media.client.tls = tls;
+    made.media.foreign_hosts = wanted.result_foreign_hosts;
+    made.media.limit = wanted.result_timeout;
+
+    made.jobs.folder = wanted.job_store;
+    made.jobs.most = wanted.jobs;
+    made.jobs.running = wanted.running_jobs;
+    made.jobs.keep = wanted.job_ttl;
+    made.jobs.webhooks.private_hosts = options.private_targets;
+    made.jobs.webhooks.secret = wanted.webhook_secret;
+    return made;
+}
+
+} // namespace rivulet
