@@ -221,7 +221,7 @@ outcome<void> job_journal::connect() {
     if (code != SQLITE_OK)
         return describe(code);
     // A predecessor may be about to end.
-    sqlite3_busy_timeout(opened, 2000);
+    sqlite3_busy_timeout(opened, 500);
     for (const char* setting :
          {"PRAGMA locking_mode = EXCLUSIVE",
           "PRAGMA journal_mode = WAL",
@@ -403,8 +403,8 @@ outcome<std::optional<job_row>> job_journal::find(std::string_view id) {
     std::optional<job_row> found;
     if (asked.bind(id).step()) {
         found = read_row(asked);
-        found->record = asked.text(12);
-        found->body = asked.text(13);
+        found->record = asked.text(10);
+        found->body = asked.text(11);
     }
     if (auto ended = asked.end(); !ended)
         return ended.error();

@@ -19,7 +19,6 @@ namespace {
 constexpr std::size_t file_threads = 2;
 constexpr auto come_again = std::chrono::seconds(10);
 constexpr auto pause_after_failed_write = std::chrono::seconds(5);
-constexpr auto pause_while_settling = std::chrono::seconds(1);
 constexpr auto end_limit = std::chrono::seconds(5);
 // Without a folder the requests that wait are in memory.
 constexpr std::uint64_t memory_request_bytes = 512ull << 20;
@@ -360,7 +359,7 @@ job_table::impl::work_off(self_ptr self, job_ptr now, std::shared_ptr<const requ
         const bool nobody = !made && made.error().status == http::status::service_unavailable;
         if (!nobody || !now->recovered || steady_clock::now() >= self->settled_by || now->over())
             co_return made;
-        co_await now->changed.wait_until(steady_clock::now() + pause_while_settling);
+        co_await now->changed.wait_until(steady_clock::now() + self->options.settling / 30);
         if (now->over() || self->stopping)
             co_return made;
     }
