@@ -1,25 +1,30 @@
-// Batch pipelines that external runners serve: one whole request to a free runner, its whole answer
-// back. Thread: the connection's shard.
+// Batch pipelines that external runners serve: a request goes to a free runner as it came, its
+// answer back; events of a conversation as they come. An upload is spooled on the way, since the
+// form's model decides who gets it.
+// Thread: the connection's shard.
 #pragma once
 
-#include "base/asio.hpp"
-#include "http/message.hpp"
+#include "base/off_shard.hpp"
+#include "batch/request_reading.hpp"
+#include "worker/batch_reply.hpp"
 #include "worker/runner_pool.hpp"
 
 namespace rivulet::worker {
 
-inline constexpr std::size_t batch_body_limit = 32u << 20;
 inline constexpr std::size_t batch_reply_limit = 64u << 20;
 
-// Every pipeline with a path of its own, live video excepted.
-const std::vector<session::capability_id>& batch_capabilities();
+// What a body may have, in memory and as a form.
+batch::reading_limits forward_limits();
 
-// The answer is 503 when no runner is free or reachable, 400 when the runner calls the request bad,
-// 500 for its other failures; their bodies are plain text, as the network's orchestrators answer.
-awaitable<http::response>
-forward_batch(runner_pool& pool, session::capability_id capability, const http::request& request);
-
-// A failure as the network's orchestrators answer it: text and a line end.
-http::response plain_failure(http::status status, std::string text);
+// The answer is 503 when no runner is free or reachable; when the runner calls the request bad, its
+// status and words (runner_failure); 500 for its other failures. Their bodies are plain text, as
+// the network's orchestrators answer.
+awaitable<void> forward_batch(
+    runner_pool& pool,
+    session::capability_id capability,
+    http::exchange& peer,
+    const batch::reading_limits& limits,
+    blocking_threads& disk
+);
 
 } // namespace rivulet::worker

@@ -1,5 +1,6 @@
 // Counts the places for jobs. Transcoding jobs cost a core and are few; passthrough jobs only move
-// references to blocks, so they have a much larger allowance of their own.
+// references to blocks, so they have a much larger allowance of their own; so have batch requests,
+// most of which wait for a thread.
 // Thread: any; the counts are atomic.
 #pragma once
 
@@ -13,7 +14,7 @@
 
 namespace rivulet::worker {
 
-enum class job_weight : std::size_t { transcoding, passthrough };
+enum class job_weight : std::size_t { transcoding, passthrough, batch };
 
 class capacity_ledger {
     struct counts;
@@ -22,6 +23,7 @@ class capacity_ledger {
     struct limits {
         std::size_t transcoding = 1;
         std::size_t passthrough = 4'000;
+        std::size_t batch = 8;
     };
 
     // One place; given back when it is destroyed, which may be after the ledger.
@@ -65,12 +67,19 @@ class capacity_ledger {
     std::size_t in_use(job_weight weight) const;
 
     std::size_t limit(job_weight weight) const {
-        return weight == job_weight::transcoding ? limits_.transcoding : limits_.passthrough;
+        switch (weight) {
+        case job_weight::transcoding:
+            return limits_.transcoding;
+        case job_weight::passthrough:
+            return limits_.passthrough;
+        default:
+            return limits_.batch;
+        }
     }
 
   private:
     struct counts {
-        std::array<std::atomic<std::size_t>, 2> used{};
+        std::array<std::atomic<std::size_t>, 3> used{};
         std::atomic<bool> closed{false};
     };
 

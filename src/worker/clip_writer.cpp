@@ -50,7 +50,8 @@ std::int64_t seek_memory(void* opaque, std::int64_t offset, int whence) {
     default:
         return AVERROR(EINVAL);
     }
-    if (to < 0 || to > size)
+    // Beyond the end: room is left for what comes last.
+    if (to < 0 || to > size + io_block)
         return AVERROR(EINVAL);
     file.at = static_cast<std::size_t>(to);
     return to;

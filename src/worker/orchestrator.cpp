@@ -1,6 +1,7 @@
 #include "worker/orchestrator.hpp"
 
 #include "base/ids.hpp"
+#include "worker/batch_desk.hpp"
 #include "worker/batch_forward.hpp"
 #include "worker/bridge_runner.hpp"
 #include "worker/capacity_ledger.hpp"
@@ -54,16 +55,32 @@ const std::vector<std::string>& model_names() {
     return names;
 }
 
+std::map<std::string, std::string, std::less<>> built_in_defaults() {
+    std::map<std::string, std::string, std::less<>> made;
+    for (const auto& each : batch_models())
+        made.emplace(session::pipeline_of(each.capability), std::string(each.name));
+    return made;
+}
+
 struct orchestrator::impl : std::enable_shared_from_this<orchestrator::impl> {
     impl(shards& s, trickle::channel_table& c, orchestrator_options o, logger l)
         : threads(s), channels(c), options(std::move(o)), log(std::move(l)),
           ledger(
-              {options.capacity ? options.capacity
-                                : std::max<std::size_t>(1, std::thread::hardware_concurrency()),
-               options.passthrough_jobs}
+              {options.capacity ? options.capacity : cores(),
+               options.passthrough_jobs,
+               options.batch_requests ? options.batch_requests : 8 * cores()}
           ) {
-        if (options.models.empty() && options.runners.empty())
+        if (options.models.empty() && options.runners.empty()) {
             options.models = model_names();
+            for (const auto& each : batch_models())
+                batch_names.emplace_back(each.name);
+        } else {
+            for (const auto& each : batch_models())
+                if (std::erase(options.models, each.name))
+                    batch_names.emplace_back(each.name);
+        }
+        if (options.runners.empty() || !batch_names.empty())
+            open_desk();
         if (options.runners.empty())
             return;
         runner_options common;
@@ -75,17 +92,38 @@ struct orchestrator::impl : std::enable_shared_from_this<orchestrator::impl> {
             pool = std::move(*made);
         else
             fault = made.error();
+        disk.emplace(1);
+    }
+
+    static std::size_t cores() {
+        return std::max<std::size_t>(1, std::thread::hardware_concurrency());
+    }
+
+    void open_desk() {
+        desk_options settings;
+        settings.models = batch_names;
+        settings.threads = options.capacity ? options.capacity : cores();
+        settings.public_url = options.public_url;
+        auto made = batch_desk::open(std::move(settings), ledger, log);
+        if (made)
+            desk = std::move(*made);
+        else
+            fault = made.error();
     }
 
     // given
     shards& threads;
     trickle::channel_table& channels;
-    orchestrator_options options;
+    orchestrator_options options; // its models: the live ones
+    std::vector<std::string> batch_names;
     logger log;
 
     const std::shared_ptr<const token_mint> tokens = std::make_shared<token_mint>();
 
     std::unique_ptr<runner_pool> pool; // null without external runners
+    std::unique_ptr<batch_desk> desk;  // null with external runners only
+    const batch::reading_limits forwarding = forward_limits();
+    std::optional<blocking_threads> disk; // of uploads on their way to runners
     std::optional<failure> fault;
     std::string channel_base; // for external runners; set before any job
 
@@ -262,11 +300,18 @@ struct orchestrator::impl : std::enable_shared_from_this<orchestrator::impl> {
         return plain_failure(http::status::forbidden, std::string(fault));
     }
 
-    awaitable<http::response>
-    accept_batch(session::capability_id capability, const http::request& request) {
-        if (auto refused = refuse_token(request))
-            co_return std::move(*refused);
-        co_return co_await forward_batch(*pool, capability, request);
+    awaitable<void>
+    accept_batch(const batch::pipeline& kind, const http::request& head, http::exchange& peer) {
+        if (auto refused = refuse_token(head)) {
+            auto reply = std::move(*refused);
+            co_await peer.reply(std::move(reply));
+            co_return;
+        }
+        // A pipeline is served by one or the other: a runner goes first.
+        if (pool && (!desk || !desk->serves(kind.id) || pool->knows(kind.id, {})))
+            co_await forward_batch(*pool, kind.id, peer, forwarding, *disk);
+        else
+            co_await desk->serve(kind, head, peer);
     }
 
     awaitable<http::response> accept(const http::request& request) {
@@ -358,6 +403,12 @@ struct orchestrator::impl : std::enable_shared_from_this<orchestrator::impl> {
             row.price = price_of(row.capability, model);
             made.models.push_back(std::move(row));
         }
+        if (!desk)
+            return made;
+        for (auto& each : desk->offers()) {
+            each.price = price_of(each.capability, each.model);
+            made.models.push_back(std::move(each));
+        }
         return made;
     }
 
@@ -396,16 +447,17 @@ struct orchestrator::impl : std::enable_shared_from_this<orchestrator::impl> {
             "/live-video-to-video",
             [self](const http::request& request) { return self->accept(request); }
         );
-        for (const auto capability : batch_capabilities())
-            if (pool)
-                server.route(
+        if (pool || desk)
+            for (const auto& kind : batch::catalog())
+                server.exchange_route(
                     http::verb::post,
-                    "/" + session::pipeline_of(capability),
-                    batch_body_limit,
-                    [self, capability](const http::request& request) {
-                        return self->accept_batch(capability, request);
+                    "/" + std::string(kind.name),
+                    [self, &kind](const http::request& head, http::exchange& peer) {
+                        return self->accept_batch(kind, head, peer);
                     }
                 );
+        if (desk)
+            desk->add_routes(server);
         const auto page = [&](const char* path, boost::json::object (impl::*content)() const) {
             server.route(
                 http::verb::get,
@@ -427,6 +479,8 @@ struct orchestrator::impl : std::enable_shared_from_this<orchestrator::impl> {
 
     void stop(duration limit) {
         ledger.close();
+        if (desk)
+            desk->stop();
         if (pool)
             pool->stop();
         std::unique_lock lock(guard);

@@ -1,8 +1,9 @@
 // The built-in orchestrator: takes live jobs over HTTP, gives each one its four trickle channels
-// and runs one of the built-in models on them (passthrough, noop, avfilter). Routes: POST
-// /live-video-to-video, GET /health, /status, /capabilities, /version. Thread: construct, stop and
-// destroy from outside the shards; handlers run on the shards. Owns: the jobs and their threads.
-// The channel table and the HTTP server belong to the caller.
+// and runs one of the built-in models on them (passthrough, noop, avfilter); serves batch requests
+// with CPU models or hands them to runners. Routes: POST /live-video-to-video and the batch
+// pipelines, GET /health, /status, /capabilities, /version, /stream/{id}/{name}. Thread: construct,
+// stop and destroy from outside the shards; handlers run on the shards. Owns: the jobs and their
+// threads. The channel table and the HTTP server belong to the caller.
 #pragma once
 
 #include "base/log.hpp"
@@ -14,6 +15,8 @@
 #include "worker/session_token.hpp"
 
 #include <cstddef>
+#include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -24,7 +27,9 @@ namespace rivulet::worker {
 struct orchestrator_options {
     std::size_t capacity = 0;             // transcoding jobs at once; 0 means one per core
     std::size_t passthrough_jobs = 4'000; // these only move references, see capacity_ledger
-    // Built-in ones that are offered; empty means all of model_names(), or none with `runners`.
+    std::size_t batch_requests = 0;       // taken at once, most of them waiting; 0 means 8 per core
+    // Built-in ones that are offered, of model_names() and batch_models(); empty means all of them,
+    // or none with `runners`.
     std::vector<std::string> models;
     // External runners to stand in front of: ai-runner, pytrickle, ComfyStream.
     std::vector<std::string> runners;       // "http://127.0.0.1:8000"
@@ -49,6 +54,9 @@ struct orchestrator_options {
 
 // Every built-in live model.
 const std::vector<std::string>& model_names();
+// By pipeline, the built-in model that a gateway which uses built-in ones should ask for when a
+// request names none.
+std::map<std::string, std::string, std::less<>> built_in_defaults();
 
 class orchestrator {
   public:

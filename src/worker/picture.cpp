@@ -63,6 +63,7 @@ outcome<frame_ptr> decode_picture(std::string_view file) {
         return no_memory();
     std::memcpy(packet->data, file.data(), file.size());
     context->thread_count = 1;
+    context->thread_type = 0;
     context->max_pixels = picture_pixel_limit;
     context->get_buffer2 = get_bounded_buffer;
     if (avcodec_open2(context.get(), codec, nullptr) < 0)

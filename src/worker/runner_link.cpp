@@ -192,6 +192,31 @@ awaitable<outcome<runner_link::facts>> runner_link::introduce() const {
     co_return made;
 }
 
+http::header_list runner_link::headers_for(std::string content_type) const {
+    http::header_list made;
+    if (!content_type.empty())
+        made.emplace_back("Content-Type", std::move(content_type));
+    if (!options_.token.empty())
+        made.emplace_back("Authorization", "Bearer " + options_.token);
+    return made;
+}
+
+awaitable<outcome<http::connection_ptr>> runner_link::connect() const {
+    auto peer = http::parse_http_url(options_.url);
+    if (!peer)
+        co_return peer.error();
+    co_return co_await http::client_connection::open(*peer, options_.client);
+}
+
+http::client_request
+runner_link::request_for(http::verb method, std::string path, std::string content_type) const {
+    // A runner may live below a path of its own.
+    auto peer = http::parse_http_url(options_.url + path);
+    http::client_request made(method, peer ? peer->target() : path);
+    made.headers = headers_for(std::move(content_type));
+    return made;
+}
+
 awaitable<outcome<http::response>> runner_link::ask(
     http::verb method,
     std::string path,
@@ -200,11 +225,7 @@ awaitable<outcome<http::response>> runner_link::ask(
     duration limit,
     std::size_t reply_limit
 ) const {
-    http::header_list headers;
-    if (!content_type.empty())
-        headers.emplace_back("Content-Type", std::move(content_type));
-    if (!options_.token.empty())
-        headers.emplace_back("Authorization", "Bearer " + options_.token);
+    auto headers = headers_for(std::move(content_type));
     auto url = options_.url + path;
     auto reply = co_await http::fetch(
         options_.client,

@@ -68,7 +68,13 @@ class runner_link : public std::enable_shared_from_this<runner_link> {
         duration limit,
         std::size_t reply_limit) const;
 
+    // The same in pieces: a connection, and what goes on it first.
+    awaitable<outcome<http::connection_ptr>> connect() const;
+    http::client_request
+    request_for(http::verb method, std::string path, std::string content_type) const;
+
   private:
+    http::header_list headers_for(std::string content_type) const;
     static awaitable<void> keep_looking(std::shared_ptr<runner_link> self);
     awaitable<void> look();
     awaitable<outcome<facts>> introduce() const;

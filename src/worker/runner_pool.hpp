@@ -26,8 +26,9 @@ class runner_pool {
     // Blocks for about a second at most; idempotent.
     void stop();
 
-    // Some runner has this model, busy or not.
+    // Some runner has this model, busy or not. Without a model, any of the capability.
     bool knows(session::capability_id capability, const std::string& model) const;
+
     // Empty when none is free. Without a model, any of the capability.
     runner_lease take(session::capability_id capability, const std::string& model);
 

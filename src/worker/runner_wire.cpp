@@ -147,18 +147,10 @@ std::string complaint_of(std::string_view body) {
     return printable(body.substr(0, body.find_last_not_of(" \r\n") + 1), limit);
 }
 
-std::string model_of_batch(std::string_view content_type, std::string_view body) {
-    if (!content_type.starts_with("multipart/"))
-        return text_of(object_of(body), "model_id");
-    constexpr std::string_view field = "name=\"model_id\"";
-    const auto at = body.find(field);
-    if (at == std::string_view::npos)
-        return {};
-    const auto begin = body.find("\r\n\r\n", at);
-    const auto end = begin == std::string_view::npos ? begin : body.find("\r\n", begin + 4);
-    if (end == std::string_view::npos)
-        return {};
-    return printable(body.substr(begin + 4, end - begin - 4), text_limit);
+std::string model_of_batch(std::string_view body) {
+    const auto asked = object_of(body);
+    auto named = text_of(asked, "model_id");
+    return named.empty() ? text_of(asked, "model") : named;
 }
 
 } // namespace rivulet::worker

@@ -52,7 +52,8 @@ boost::json::object update_for(runner_kind kind, boost::json::object params);
 // The reason inside a failure's body, printable and at most 300 bytes.
 std::string complaint_of(std::string_view body);
 
-// The model that a batch request names, in JSON or in a multipart form; empty when none.
-std::string model_of_batch(std::string_view content_type, std::string_view body);
+// The model that a batch request in JSON names ("model_id", or a conversation's "model"); empty
+// when none.
+std::string model_of_batch(std::string_view body);
 
 } // namespace rivulet::worker

@@ -2,6 +2,7 @@
 #include "worker/model_functions.hpp"
 #include "worker/picture.hpp"
 
+#include <boost/algorithm/string/predicate.hpp>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -23,6 +24,10 @@ constexpr int smallest_side = 16;
 
 struct colour {
     double red = 0, green = 0, blue = 0; // 0 to 255
+
+    constexpr colour() {}
+
+    constexpr colour(double r, double g, double b) : red(r), green(g), blue(b) {}
 };
 
 colour mix(const colour& a, const colour& b, double share) {
@@ -74,6 +79,15 @@ std::vector<std::string> words_of(std::string_view text) {
     return made;
 }
 
+// The colours of the Web by name.
+std::optional<colour> colour_named(std::string_view word) {
+    const std::uint8_t* rgb = nullptr;
+    for (int i = 0; const char* name = av_get_known_color_name(i, &rgb); ++i)
+        if (boost::algorithm::iequals(word, name))
+            return colour(rgb[0], rgb[1], rgb[2]);
+    return std::nullopt;
+}
+
 enum class pattern { gradient, rings, stripes, checkers, count };
 
 struct card {
@@ -96,13 +110,8 @@ card plan(std::string_view prompt, std::int64_t seed, int width, int height) {
 
     int named = 0;
     for (const auto& word : words_of(prompt)) {
-        std::array<std::uint8_t, 4> rgba{};
-        // "random" would not be the same every time.
-        if (word.size() > 2 && word.size() < 32 && word != "random" && named < 2 &&
-            av_parse_color(rgba.data(), word.c_str(), -1, nullptr) >= 0) {
-            auto& into = named++ ? made.second : made.first;
-            into = {double(rgba[0]), double(rgba[1]), double(rgba[2])};
-        }
+        if (const auto meant = colour_named(word); meant && named < 2)
+            (named++ ? made.second : made.first) = *meant;
         if (word == "gradient" || word == "sky" || word == "sunset")
             made.kind = pattern::gradient;
         else if (word == "circle" || word == "circles" || word == "rings" || word == "sun")
@@ -204,7 +213,7 @@ void write_line(AVFrame& into, std::string_view line, int left, int top, int sca
 // The prompt in the largest letters that let all of it fit.
 void write_prompt(AVFrame& into, std::string_view prompt, const card& from) {
     const int width = into.width * 9 / 10, height = into.height * 6 / 10;
-    int scale = std::clamp(std::min(width, height) / 120, 1, 12);
+    int scale = std::clamp(std::min(width, height) / 80, 1, 12);
     std::vector<std::string> lines;
     for (;; --scale) {
         const int columns = width / (glyph_width * scale), rows = height / (glyph_height * scale);
@@ -229,7 +238,7 @@ void write_prompt(AVFrame& into, std::string_view prompt, const card& from) {
     const bool bright = brightness(mix(from.first, from.second, 0.5)) > 127;
     const colour paper = bright ? colour{255, 255, 255} : colour{0, 0, 0};
     const colour ink = bright ? colour{0, 0, 0} : colour{255, 255, 255};
-    darken(into, panel, paper, 0.85);
+    darken(into, panel, paper, 0.9);
     for (std::size_t i = 0; i < lines.size(); ++i) {
         const int left = (into.width - static_cast<int>(lines[i].size()) * glyph_width * scale) / 2;
         write_line(

@@ -408,10 +408,10 @@ TEST_F(runner_bridge, batch_requests_pass_through) {
     EXPECT_EQ(json::parse(got.body).at("images").at(0).at("seed"), 1);
     got = post(R"({"model_id":"identity"})");
     EXPECT_EQ(got.status, http::status::bad_request);
-    EXPECT_EQ(got.body, "a prompt is needed\n");
+    EXPECT_EQ(got.body, "text-to-image container returned 400: a prompt is needed\n");
     got = post(R"({"prompt":"fail"})");
     EXPECT_EQ(got.status, http::status::internal_server_error);
-    EXPECT_EQ(got.body, "the card is on fire\n");
+    EXPECT_EQ(got.body, "text-to-image container returned 500: the card is on fire\n");
     got = post(R"({"model_id":"another","prompt":"a river"})");
     EXPECT_EQ(got.status, http::status::service_unavailable);
     EXPECT_EQ(

@@ -104,12 +104,9 @@ TEST(runner_wire, finds_the_reason_in_every_form_of_failure) {
 }
 
 TEST(runner_wire, finds_the_model_of_a_batch_request) {
-    EXPECT_EQ(model_of_batch("application/json", R"({"model_id":"a/b"})"), "a/b");
-    EXPECT_EQ(model_of_batch("application/json", "["), "");
-    const std::string form =
-        "--b\r\nContent-Disposition: form-data; name=\"model_id\"\r\n\r\na/b\r\n--b--\r\n";
-    EXPECT_EQ(model_of_batch("multipart/form-data; boundary=b", form), "a/b");
-    EXPECT_EQ(model_of_batch("multipart/form-data; boundary=b", form.substr(0, 60)), "");
+    EXPECT_EQ(model_of_batch(R"({"model_id":"a/b"})"), "a/b");
+    EXPECT_EQ(model_of_batch(R"({"model":"a/talker","messages":[]})"), "a/talker");
+    EXPECT_EQ(model_of_batch("["), "");
 }
 
 } // namespace rivulet::worker
