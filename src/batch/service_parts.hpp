@@ -69,6 +69,7 @@ struct service::impl {
     awaitable<void> answer_later(visit& now, std::shared_ptr<request> what);
     awaitable<void> answer_stream(visit& now, std::shared_ptr<const request> what);
     awaitable<void> answer_whole(visit& now, std::shared_ptr<const request> what);
+    void count(const visit& now, std::string status) const;
     awaitable<void> refuse(visit& now, const api_error& why);
     awaitable<void> reply(visit& now, http::response message);
 

@@ -10,6 +10,8 @@
 namespace rivulet::batch {
 namespace {
 
+// Counted for a client that left before it had a reply.
+constexpr auto nobody_there = "499";
 // What an unread body may have to keep its connection alive: it is here already, or nearly.
 constexpr std::uint64_t short_body = 64 * 1024;
 constexpr auto short_time = std::chrono::seconds(2);
@@ -45,21 +47,22 @@ std::string service::impl::base_for(const http::request& head) const {
     return base_of(head);
 }
 
+void service::impl::count(const visit& now, std::string status) const {
+    replies.with({{"pipeline", now.name}, {"status", std::move(status)}}).add();
+}
+
 awaitable<void> service::impl::reply(visit& now, http::response message) {
     now.peer.reader().unwatch_peer();
-    replies
-        .with(
-            {{"pipeline", now.name},
-             {"status", std::to_string(static_cast<unsigned>(message.status))}}
-        )
-        .add();
+    count(now, std::to_string(static_cast<unsigned>(message.status)));
     co_await drain_short_body(now.peer);
     co_await now.peer.reply(std::move(message));
 }
 
 awaitable<void> service::impl::refuse(visit& now, const api_error& why) {
-    if (why.status == client_left)
+    if (why.status == client_left) {
+        count(now, nobody_there);
         co_return;
+    }
     log.debug("{} {}: {} {}", now.id, now.name, static_cast<unsigned>(why.status), why.message);
     co_await reply(now, now.dialect.refusal(why, now.id));
 }
@@ -92,8 +95,10 @@ awaitable<bool> service::impl::take_place(visit& now) {
     }
     client_watch watch(now.peer);
     auto entered = co_await watch.run(doors.enter());
-    if (!entered)
+    if (!entered) {
+        count(now, nobody_there);
         co_return false;
+    }
     if (!*entered) {
         co_await refuse(now, entered->error());
         co_return false;
@@ -143,8 +148,10 @@ awaitable<void> service::impl::answer_whole(visit& now, std::shared_ptr<const re
     auto done = co_await watch.run(
         process(orchestrators, media, std::move(what), now.id, base_for(now.head))
     );
-    if (!done)
-        co_return; // the client left
+    if (!done) {
+        count(now, nobody_there);
+        co_return;
+    }
     if (!*done) {
         co_await refuse(now, done->error());
         co_return;
@@ -165,7 +172,7 @@ awaitable<void> service::impl::answer_stream(visit& now, std::shared_ptr<const r
     };
     client_watch watch(now.peer);
     auto served = co_await watch.run(events.serve(std::move(work)));
-    static_cast<void>(served);
+    count(now, !served ? nobody_there : *served ? "200" : "failed");
 }
 
 // Nobody waits for pieces of an answer that comes later.
