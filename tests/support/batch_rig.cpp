@@ -2,6 +2,7 @@
 
 #include "batch/catalog.hpp"
 #include "http/multipart.hpp"
+#include "support/batch_samples.hpp"
 
 #include <stdexcept>
 
@@ -38,6 +39,29 @@ std::size_t held_in(const std::filesystem::path& folder) {
 }
 
 } // namespace
+
+std::string silent_wav(std::size_t seconds) {
+    constexpr std::uint32_t rate = 8'000;
+    const auto size = static_cast<std::uint32_t>(rate * seconds);
+    std::string out;
+    const auto number = [&out](std::uint32_t value, int bytes) {
+        for (; bytes > 0; --bytes, value >>= 8)
+            out += static_cast<char>(value & 0xff);
+    };
+    out += "RIFF";
+    number(36 + size, 4);
+    out += "WAVEfmt ";
+    number(16, 4);
+    number(1, 2); // PCM
+    number(1, 2);
+    number(rate, 4);
+    number(rate, 4);
+    number(1, 2);
+    number(8, 2);
+    out += "data";
+    number(size, 4);
+    return out + std::string(size, '\x80');
+}
 
 form_text& form_text::value(std::string_view name, std::string_view text) {
     parts_ += http::form_part(boundary, name, text);
@@ -78,9 +102,14 @@ batch_rig::batch_rig(std::size_t orchestrators)
       }()) {}
 
 batch_rig::batch_rig(batch_rig_options options) : front_(shards_, front_options(), logger("http")) {
-    for (std::size_t i = 0; i < options.orchestrators; ++i)
+    for (std::size_t i = 0; i < options.orchestrators; ++i) {
         fakes_.push_back(std::make_unique<fake_batch_orchestrator>());
-    known_ = std::make_unique<known_orchestrators>(shards_, urls_of(fakes_));
+        // Where its good answer of an image-to-video says that the video is.
+        fakes_.back()->serve_file("/files/clip.mp4", "video/mp4", batch_sample("clip.mp4"));
+    }
+    auto urls = urls_of(fakes_);
+    urls.insert(urls.end(), options.others.begin(), options.others.end());
+    known_ = std::make_unique<known_orchestrators>(shards_, urls);
     if (options.service.reading.spool_folder.empty())
         options.service.reading.spool_folder = folder_ / "";
     spool_folder_ = options.service.reading.spool_folder;
@@ -140,7 +169,7 @@ std::string batch_rig::good_request(std::string_view pipeline, std::string_view 
     }
     form_text form;
     if (kind->media == batch::media_kind::audio)
-        form.file(kind->file_field(), fake_batch_orchestrator::wav(), "a.wav", "audio/wav");
+        form.file(kind->file_field(), silent_wav(2), "a.wav", "audio/wav");
     else
         form.file(kind->file_field(), fake_batch_orchestrator::png(), "a.png", "image/png");
     if (kind->find("prompt"))

@@ -40,9 +40,13 @@ class form_text {
     std::string parts_;
 };
 
+// Silence: mono, 8 bits, 8000 samples a second.
+std::string silent_wav(std::size_t seconds);
+
 struct batch_rig_options {
     std::size_t orchestrators = 1;
-    batch::service_options service; // spool_folder is the rig's own unless named
+    std::vector<std::string> others; // base URLs of further ones
+    batch::service_options service;  // spool_folder is the rig's own unless named
     ingest::check_access check;
 
     batch_rig_options();

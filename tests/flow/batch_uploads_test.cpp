@@ -1,0 +1,365 @@
+// Bodies that mean harm or go wrong: too large, too slow, cut off, of the wrong shape. Each gets
+// its answer, nothing of it stays, and the next client is served.
+#include "batch/catalog.hpp"
+#include "support/batch_rig.hpp"
+#include "support/process_state.hpp"
+
+#include <boost/json/parse.hpp>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <fstream>
+#include <functional>
+#include <thread>
+
+namespace rivulet {
+namespace {
+
+using test::ask;
+using test::batch_reply;
+using test::batch_rig;
+using test::batch_rig_options;
+using test::fake_batch_orchestrator;
+using test::form_text;
+using test::milliseconds;
+using test::open_request;
+using test::raw_client;
+using test::raw_reply;
+using test::request_text;
+using testing::HasSubstr;
+
+std::string path_of(const batch::pipeline& kind) {
+    return "/" + std::string(kind.name);
+}
+
+bool takes_form(const batch::pipeline& kind) {
+    return kind.body == batch::body_kind::multipart;
+}
+
+std::string message_of(const raw_reply& reply) {
+    const auto body = boost::json::parse(reply.body).as_object();
+    return std::string(body.at("error").at("message").as_string());
+}
+
+// The body of a good request, and its headers.
+std::pair<std::string, std::string> split_request(batch_rig& rig, const batch::pipeline& kind) {
+    auto all = rig.good_request(kind.name);
+    const auto end = all.find("\r\n\r\n") + 4;
+    return {all.substr(0, end), all.substr(end)};
+}
+
+std::size_t resident_bytes() {
+    std::size_t total = 0, pages = 0;
+    std::ifstream("/proc/self/statm") >> total >> pages;
+    return pages * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+}
+
+bool soon(const std::function<bool()>& condition) {
+    const auto until = steady_clock::now() + std::chrono::seconds(5);
+    while (!condition() && steady_clock::now() < until)
+        std::this_thread::sleep_for(milliseconds(5));
+    return condition();
+}
+
+TEST(batch_uploads, every_route_takes_a_body_at_its_limit_and_refuses_one_past_it) {
+    for (const auto& kind : batch::catalog()) {
+        SCOPED_TRACE(path_of(kind));
+        std::size_t size = 0;
+        {
+            batch_rig probe(0);
+            size = split_request(probe, kind).second.size();
+        }
+        batch_rig_options wanted;
+        wanted.service.reading.json_bytes = wanted.service.reading.form_bytes = size;
+        batch_rig rig(wanted);
+        EXPECT_EQ(ask(rig.port(), rig.good_request(kind.name)).status, 200);
+        // One byte more behind the good body.
+        const auto extra = takes_form(kind) ? form_text::header() : std::string();
+        const auto longer = split_request(rig, kind).second + " ";
+        const auto declared = rig.post(path_of(kind), longer, extra);
+        EXPECT_EQ(declared.status, 413);
+        EXPECT_THAT(message_of(declared), HasSubstr(std::to_string(size)));
+        raw_client client(rig.port());
+        client.send(open_request("POST", path_of(kind), extra)).send_chunk(longer).end_chunks();
+        EXPECT_EQ(client.read_reply().status, 413);
+        EXPECT_EQ(rig.asked(), 1u);
+        EXPECT_EQ(rig.spooled(), 0u);
+    }
+}
+
+TEST(batch_uploads, a_dripping_body_is_cut_on_every_route) {
+    batch_rig_options wanted;
+    wanted.orchestrators = 0;
+    wanted.service.reading.silence = milliseconds(100);
+    wanted.service.reading.bytes_per_second = 10'000;
+    batch_rig rig(wanted);
+    std::vector<raw_client> drips;
+    for (const auto& kind : batch::catalog()) {
+        const auto [head, body] = split_request(rig, kind);
+        drips.emplace_back(rig.port()).send(head + body.substr(0, 1));
+    }
+    const auto before = steady_clock::now();
+    for (int i = 0; i < 6; ++i) {
+        std::this_thread::sleep_for(milliseconds(10));
+        for (auto& each : drips)
+            each.send("x");
+    }
+    for (auto& each : drips) {
+        const auto reply = each.read_reply();
+        EXPECT_EQ(reply.status, 408);
+        EXPECT_THAT(message_of(reply), HasSubstr("slowly"));
+    }
+    EXPECT_LT(steady_clock::now() - before, std::chrono::seconds(3));
+}
+
+TEST(batch_uploads, a_truncated_body_on_every_route_costs_nothing) {
+    batch_rig rig(1);
+    for (const auto& kind : batch::catalog()) {
+        SCOPED_TRACE(path_of(kind));
+        const auto [head, body] = split_request(rig, kind);
+        raw_client client(rig.port());
+        client.send(head + body.substr(0, body.size() / 2));
+        client.finish_sending();
+        EXPECT_TRUE(client.ends());
+    }
+    EXPECT_EQ(rig.asked(), 0u);
+    EXPECT_TRUE(soon([&] { return rig.spooled() == 0; }));
+    EXPECT_EQ(ask(rig.port(), rig.good_request("llm")).status, 200);
+}
+
+TEST(batch_uploads, a_form_without_its_end_is_a_bad_request) {
+    batch_rig rig(1);
+    for (const auto& kind : batch::catalog()) {
+        if (!takes_form(kind))
+            continue;
+        SCOPED_TRACE(path_of(kind));
+        const auto [head, body] = split_request(rig, kind);
+        const auto reply =
+            rig.post(path_of(kind), body.substr(0, body.size() - 6), form_text::header());
+        EXPECT_EQ(reply.status, 400);
+        EXPECT_THAT(message_of(reply), HasSubstr("multipart"));
+    }
+    EXPECT_EQ(rig.asked(), 0u);
+}
+
+TEST(batch_conformance, s14_a_route_for_forms_takes_nothing_else) {
+    batch_rig rig(1);
+    for (const auto& kind : batch::catalog()) {
+        if (!takes_form(kind))
+            continue;
+        SCOPED_TRACE(path_of(kind));
+        const auto json =
+            rig.post(path_of(kind), R"({"prompt":"x"})", "Content-Type: application/json\r\n");
+        EXPECT_EQ(json.status, 400);
+        EXPECT_EQ(message_of(json), "request Content-Type isn't multipart/form-data");
+        const auto none = rig.post(
+            path_of(kind), split_request(rig, kind).second, "Content-Type: multipart/form-data\r\n"
+        );
+        EXPECT_EQ(none.status, 400);
+        EXPECT_EQ(message_of(none), "no multipart boundary param in Content-Type");
+    }
+    EXPECT_EQ(rig.asked(), 0u);
+}
+
+TEST(batch_uploads, wrong_types_are_named) {
+    batch_rig rig(1);
+    const auto height = rig.post("/text-to-image", R"({"prompt":"a cat","height":"512"})");
+    EXPECT_EQ(height.status, 400);
+    EXPECT_THAT(message_of(height), HasSubstr("height"));
+    const auto text = rig.post("/text-to-speech", R"({"text":7})");
+    EXPECT_EQ(text.status, 400);
+    EXPECT_THAT(message_of(text), HasSubstr("text"));
+    const auto messages = rig.post("/llm", R"({"messages":"hello"})");
+    EXPECT_EQ(messages.status, 400);
+    EXPECT_THAT(message_of(messages), HasSubstr("messages"));
+    form_text form;
+    form.file("image", fake_batch_orchestrator::png()).value("prompt", "x").value("seed", "");
+    const auto seed = rig.post("/image-to-image", form);
+    EXPECT_EQ(seed.status, 400);
+    EXPECT_THAT(message_of(seed), HasSubstr("seed"));
+    EXPECT_EQ(rig.asked(), 0u);
+}
+
+TEST(batch_uploads, a_compressed_body_is_not_taken_for_a_plain_one) {
+    batch_rig rig(1);
+    const auto reply = rig.post("/llm", "\x1f\x8b\x08", "Content-Encoding: gzip\r\n");
+    EXPECT_EQ(reply.status, 415);
+    EXPECT_EQ(rig.asked(), 0u);
+}
+
+TEST(batch_uploads, a_client_that_asks_first_is_told_to_go_on_or_not) {
+    batch_rig_options wanted;
+    wanted.service.reading.json_bytes = 1'000;
+    batch_rig rig(wanted);
+    raw_client good(rig.port());
+    const std::string body = R"({"prompt":"a cat"})";
+    const auto head = [](std::size_t size) {
+        return request_text(
+            "POST",
+            "/text-to-image",
+            "Expect: 100-continue\r\nContent-Length: " + std::to_string(size) + "\r\n"
+        );
+    };
+    good.send(head(body.size()));
+    EXPECT_EQ(good.read_head().status, 100);
+    EXPECT_EQ(good.send(body).read_reply().status, 200);
+    raw_client large(rig.port());
+    large.send(head(1'001));
+    EXPECT_EQ(large.read_reply().status, 413);
+    EXPECT_EQ(large.interim_replies(), 0);
+}
+
+TEST(batch_uploads, a_connection_goes_on_after_a_bad_request) {
+    batch_rig rig(1);
+    raw_client client(rig.port());
+    client.send(test::request_with_body("POST", "/llm", "{"));
+    EXPECT_EQ(client.read_reply().status, 400);
+    client.send(rig.good_request("llm"));
+    EXPECT_EQ(client.read_reply().status, 200);
+}
+
+// A picture that is still one with all of that behind it.
+form_text large_upload(std::size_t size) {
+    auto bytes = fake_batch_orchestrator::png();
+    bytes.resize(size, '\0');
+    form_text form;
+    form.value("prompt", "a cat").file("image", bytes, "a.png", "image/png");
+    return form;
+}
+
+TEST(batch_conformance, s47_a_large_upload_leaves_no_file_behind) {
+    batch_rig_options wanted;
+    wanted.service.reading.form_bytes = 70u << 20;
+    batch_rig rig(wanted);
+    const auto form = large_upload(64u << 20);
+    // Success.
+    const auto good = rig.post("/image-to-image", form);
+    EXPECT_EQ(good.status, 200) << good.body;
+    ASSERT_EQ(rig.asked(), 1u);
+    EXPECT_EQ(rig[0].last().part("image")->value.size(), 64u << 20);
+    EXPECT_TRUE(soon([&] { return rig.spooled() == 0; }));
+    // Failure.
+    rig[0].answer_with([](const auto&) {
+        return batch_reply(500, "image-to-image container returned 400: no such thing");
+    });
+    EXPECT_EQ(rig.post("/image-to-image", form).status, 400);
+    EXPECT_TRUE(soon([&] { return rig.spooled() == 0; }));
+    // The client leaves in the middle of it.
+    {
+        const auto body = form.body();
+        raw_client client(rig.port());
+        client.send(request_text(
+            "POST",
+            "/image-to-image",
+            form_text::header() + "Content-Length: " + std::to_string(body.size()) + "\r\n"
+        ));
+        client.send(std::string_view(body).substr(0, body.size() / 2));
+        EXPECT_TRUE(soon([&] { return rig.spooled() > 0; }));
+    }
+    EXPECT_TRUE(soon([&] { return rig.spooled() == 0; }));
+    EXPECT_EQ(rig.asked(), 2u);
+    // Past the cap.
+    wanted.service.reading.form_bytes = 1u << 20;
+    batch_rig narrow(wanted);
+    EXPECT_EQ(narrow.post("/image-to-image", large_upload(2u << 20)).status, 413);
+    EXPECT_TRUE(soon([&] { return narrow.spooled() == 0; }));
+    EXPECT_EQ(narrow.asked(), 0u);
+}
+
+#ifndef RIVULET_SANITIZED
+// Takes uploads and keeps nothing of them; answers once all have come.
+class swallowing_orchestrator {
+  public:
+    swallowing_orchestrator() : server_(threads_, http::server_options(), logger("swallow")) {
+        server_.exchange_route(
+            http::verb::post,
+            "/image-to-image",
+            [this](const http::request&, http::exchange& peer) { return swallow(peer); }
+        );
+        port_ = *server_.listen("127.0.0.1:0");
+    }
+
+    ~swallowing_orchestrator() { server_.stop(duration::zero()); }
+
+    std::string url() const { return "http://127.0.0.1:" + std::to_string(port_); }
+
+    std::uint64_t swallowed() const { return swallowed_; }
+
+  private:
+    awaitable<void> swallow(http::exchange& peer) {
+        const http::body_sink count = [this](std::span<const std::uint8_t> piece) {
+            swallowed_ += piece.size();
+        };
+        error_code failed;
+        while (!failed && !peer.reader().body_done())
+            failed = co_await peer.reader().read_body(count);
+        http::response made;
+        made.content_type = "application/json";
+        made.body = R"({"images":[]})";
+        co_await peer.reply(std::move(made));
+    }
+
+    std::atomic<std::uint64_t> swallowed_{0};
+    shards threads_{1};
+    http::server server_;
+    std::uint16_t port_ = 0;
+};
+
+TEST(batch_uploads, many_at_once_need_little_memory) {
+    constexpr std::size_t clients = 24, size = 8u << 20;
+    batch_rig_options wanted;
+    swallowing_orchestrator sink;
+    wanted.others.push_back(sink.url());
+    wanted.orchestrators = 0;
+    batch_rig rig(wanted);
+    const auto request = test::request_with_body(
+        "POST", "/image-to-image", large_upload(size).body(), form_text::header()
+    );
+    const auto before = test::look_at_process().resident;
+    std::atomic<bool> over{false};
+    std::size_t most = 0;
+    std::thread watching([&] {
+        for (; !over; std::this_thread::sleep_for(milliseconds(20)))
+            most = std::max(most, resident_bytes());
+    });
+    std::vector<std::thread> all;
+    std::atomic<std::size_t> answered{0};
+    for (std::size_t i = 0; i < clients; ++i)
+        all.emplace_back([&] {
+            raw_client client(rig.port());
+            client.deadline(milliseconds(30'000));
+            client.send(request);
+            client.read_reply();
+            ++answered;
+        });
+    for (auto& each : all)
+        each.join();
+    over = true;
+    watching.join();
+    EXPECT_EQ(answered, clients);
+    EXPECT_GE(sink.swallowed(), clients * size);
+    EXPECT_LT(most, before + clients * size / 2);
+    EXPECT_TRUE(soon([&] { return rig.spooled() == 0; }));
+}
+#endif
+
+TEST(batch_uploads, a_recording_may_have_fifty_mebibytes) {
+    batch_rig rig(1);
+    const auto upload = [](std::size_t size) {
+        auto bytes = test::silent_wav(2);
+        bytes.resize(size, '\0');
+        form_text form;
+        form.file("audio", bytes, "a.wav", "audio/wav");
+        return form;
+    };
+    EXPECT_EQ(rig.post("/audio-to-text", upload(50u << 20)).status, 200);
+    const auto larger = rig.post("/audio-to-text", upload((50u << 20) + 1));
+    EXPECT_EQ(larger.status, 413);
+    EXPECT_THAT(message_of(larger), HasSubstr("50 MiB"));
+    EXPECT_EQ(rig.asked(), 1u);
+    EXPECT_TRUE(soon([&] { return rig.spooled() == 0; }));
+}
+
+} // namespace
+} // namespace rivulet
