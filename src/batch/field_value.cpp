@@ -100,6 +100,11 @@ bool fits_float(double value) {
     return std::isfinite(value) && std::abs(value) <= std::numeric_limits<float>::max();
 }
 
+// The network's numbers are floats: the same one however often it is written and read.
+json::value as_float(double value) {
+    return static_cast<double>(static_cast<float>(value));
+}
+
 // {"role","content"} and nothing else.
 answer<json::value> check_messages(const field& of, const json::value& value) {
     const auto* list = value.if_array();
@@ -216,7 +221,7 @@ check_json(const field& of, const json::value& value, std::optional<double> high
             break;
         if (!fits_float(value.to_number<double>()))
             return bad_field(of.name, fmt::format("{} is too large a number", of.name));
-        return within(of, value, high);
+        return within(of, value.is_double() ? as_float(value.get_double()) : value, high);
     case field_kind::boolean:
         if (const auto* flag = value.if_bool())
             return json::value(*flag);
@@ -240,7 +245,7 @@ check_text(const field& of, std::string_view value, std::optional<double> high) 
         break;
     case field_kind::number:
         if (const auto number = number_in<double>(value); number && fits_float(*number))
-            return within(of, *number, high);
+            return within(of, as_float(*number), high);
         break;
     case field_kind::boolean:
         if (const auto flag = boolean_in(value))
@@ -267,7 +272,7 @@ std::string to_form_text(const json::value& value, field_kind kind) {
 
 void append_json(std::string& out, const json::value& value) {
     if (const auto* number = value.if_double())
-        fmt::format_to(std::back_inserter(out), "{}", *number);
+        fmt::format_to(std::back_inserter(out), "{}", static_cast<float>(*number));
     else
         out += json::serialize(value);
 }

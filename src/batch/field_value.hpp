@@ -31,7 +31,7 @@ check_text(const field& of, std::string_view value, std::optional<double> highes
 
 // As a form says it: numbers that aren't integers with six decimals, true and false.
 std::string to_form_text(const boost::json::value& value, field_kind kind);
-// As JSON, compact: numbers as short as they are exact.
+// As JSON, compact: numbers that aren't integers as short as a float needs them.
 void append_json(std::string& out, const boost::json::value& value);
 
 } // namespace rivulet::batch

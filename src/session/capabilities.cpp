@@ -141,9 +141,11 @@ std::string pipeline_of(capability_id id) {
 }
 
 std::optional<capability_id> capability_of(std::string_view pipeline) {
-    for (auto id = capability::text_to_image; id <= capability::byoc; ++id)
-        if (pipeline == pipeline_of(id))
-            return id;
+    // What comes before are codecs and containers, which nobody calls a pipeline.
+    const auto& names = capability_names();
+    for (auto it = names.lower_bound(capability::text_to_image); it != names.end(); ++it)
+        if (pipeline == pipeline_of(it->first))
+            return it->first;
     return {};
 }
 

@@ -176,6 +176,16 @@ TEST(request_record, comes_back_as_it_was) {
     }
 }
 
+TEST(request_record, keeps_numbers_as_they_were) {
+    const auto made = with("strength", "0.1234567890123456789");
+    ASSERT_TRUE(made);
+    const auto record = boost::json::parse(boost::json::serialize(to_record(*made)));
+    const auto back = from_record(record.as_object(), file_of("bytes"));
+    ASSERT_TRUE(back);
+    EXPECT_EQ(forwarded_json(*back), forwarded_json(*made));
+    EXPECT_NE(forwarded_json(*made).find("0.12345679,"), std::string::npos);
+}
+
 TEST(request_record, a_damaged_one_is_an_error) {
     for (const std::string_view text :
          {R"({})",
