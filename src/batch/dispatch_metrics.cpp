@@ -38,7 +38,7 @@ dispatch_metrics::dispatch_metrics(observe::metrics& to) {
         to, "livepeer_ai_request_price", "Wei for one unit, of who answered the newest request."
     );
     running_ =
-        gauge_set(to, "rivulet_batch_running", "Batch requests that orchestrators work on now.");
+        gauge_set(to, "rivulet_batch_at_orchestrators", "Batch requests that orchestrators work on now.");
     seconds_ = histogram_set(
         to,
         "rivulet_batch_orchestrator_seconds",

@@ -400,6 +400,32 @@ TEST(batch_dispatch, a_form_is_sent_again_whole_to_the_next_one) {
     EXPECT_TRUE(rig[1].last().parts.at(0).value == content);
 }
 
+TEST(batch_dispatch, an_answer_before_the_upload_s_end_counts) {
+    dispatch_rig rig(2);
+    const auto content = pattern(20'000'000);
+    const auto what = image_to_image(file_of(content, 0));
+    rig[0].answer_unread_next(batch_reply(503, "insufficient capacity"));
+    const auto got = rig.run(what);
+    ASSERT_TRUE(got);
+    EXPECT_EQ(got->orchestrator, rig[1].url());
+    EXPECT_TRUE(rig[1].last().parts.at(0).value == content);
+    EXPECT_FALSE(rig.suspended(0)); // it is full, not broken
+}
+
+TEST(batch_dispatch, a_client_that_leaves_ends_the_upload) {
+    dispatch_rig rig(1);
+    const auto what = image_to_image(file_of(pattern(20'000'000), 0));
+    batch_reply never;
+    never.hang = true;
+    rig[0].answer_next(never);
+    dispatch_rig::running under_way(rig, what);
+    rig[0].wait_for(1);
+    under_way.leave();
+    EXPECT_LT(rig[0].wait_for_left_early(1), 100ms);
+    EXPECT_TRUE(under_way.wait());
+    EXPECT_FALSE(rig.suspended(0));
+}
+
 TEST(batch_dispatch, long_json_is_sent_whole) {
     dispatch_rig rig(1);
     const std::string prompt(300'000, 'p');

@@ -29,12 +29,12 @@ std::string little_endian(std::uint32_t value, int size) {
 }
 
 std::string silence_as_wav() {
-    constexpr std::uint32_t rate = 8000;
-    const std::string samples(rate, '\0'); // half a second of 16 bits
-    return "RIFF" + little_endian(36 + rate, 4) + "WAVEfmt " + little_endian(16, 4) +
+    constexpr std::uint32_t rate = 8000, size = 2 * rate * 2; // two seconds of 16 bits
+    const std::string samples(size, '\0');
+    return "RIFF" + little_endian(36 + size, 4) + "WAVEfmt " + little_endian(16, 4) +
            little_endian(1, 2) + little_endian(1, 2) + little_endian(rate, 4) +
            little_endian(rate * 2, 4) + little_endian(2, 2) + little_endian(16, 2) + "data" +
-           little_endian(rate, 4) + samples;
+           little_endian(size, 4) + samples;
 }
 
 std::string from_hex_text(std::string_view hex) {
@@ -227,6 +227,11 @@ void fake_batch_orchestrator::answer_next(batch_reply reply) {
     next_.push_back(std::move(reply));
 }
 
+void fake_batch_orchestrator::answer_unread_next(batch_reply reply) {
+    const std::lock_guard lock(mutex_);
+    next_unread_.push_back(std::move(reply));
+}
+
 void fake_batch_orchestrator::serve_file(
     std::string path, std::string content_type, std::string bytes
 ) {
@@ -313,6 +318,24 @@ awaitable<void> fake_batch_orchestrator::handle(http::exchange& now) {
     for (const auto& field : now.header())
         asked.headers[boost::algorithm::to_lower_copy(std::string(field.name_string()))] =
             std::string(field.value());
+    std::optional<batch_reply> unread;
+    {
+        const std::lock_guard lock(mutex_);
+        if (!next_unread_.empty()) {
+            unread = std::move(next_unread_.front());
+            next_unread_.pop_front();
+            asked_.push_back(asked);
+            changed_.notify_all();
+        }
+    }
+    if (unread) {
+        http::response out;
+        out.status = static_cast<http::status>(unread->status);
+        out.content_type = unread->content_type;
+        out.body = unread->body;
+        co_await now.reply(std::move(out), http::after_reply::close);
+        co_return;
+    }
     const http::body_sink sink = [&asked](std::span<const std::uint8_t> piece) {
         asked.body.append(reinterpret_cast<const char*>(piece.data()), piece.size());
     };

@@ -83,7 +83,7 @@ class fake_batch_orchestrator {
     static batch_reply stream(std::vector<std::string> chunks);
     // {"choices":[{"delta":{"content":…}…
     static std::string chunk(std::string_view content, std::string_view finish_reason = "");
-    // A 2×1 PNG, and half a second of silence as WAV.
+    // A 2×1 PNG, and two seconds of silence as WAV.
     static const std::string& png();
     static const std::string& wav();
     static std::string data_url(std::string_view type, std::string_view bytes);
@@ -93,6 +93,8 @@ class fake_batch_orchestrator {
     void answer_with(script s);
     // Answers that come first, each once.
     void answer_next(batch_reply reply);
+    // The next request is answered by its head alone; its body stays unread.
+    void answer_unread_next(batch_reply reply);
     // What GET of that path gives.
     void serve_file(std::string path, std::string content_type, std::string bytes);
 
@@ -126,7 +128,7 @@ class fake_batch_orchestrator {
     std::mutex mutex_;
     std::condition_variable changed_;
     script script_;
-    std::deque<batch_reply> next_;
+    std::deque<batch_reply> next_, next_unread_;
     std::map<std::string, served> files_;
     std::vector<batch_question> asked_;
     std::vector<std::string> fetched_;
