@@ -6,6 +6,7 @@
 
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
+#include <boost/system/system_error.hpp>
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -76,6 +77,9 @@ awaitable<answer<json::object>> guarded(
     try {
         auto work = process(std::move(what), std::move(request_id), std::move(base));
         co_return co_await std::move(work);
+    } catch (const boost::system::system_error& e) {
+        if (e.code() != asio::error::operation_aborted) // left on purpose
+            log.error("{}: {}", id, e.what());
     } catch (const std::exception& e) {
         log.error("{}: {}", id, e.what());
     }
