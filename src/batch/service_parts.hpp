@@ -63,7 +63,8 @@ struct service::impl {
     // there to be answered.
     awaitable<bool> let_in(visit& now);
     awaitable<std::optional<api_error>> ask_access(const http::request& head) const;
-    awaitable<bool> take_place(visit& now);
+    // Its turn; else why not.
+    awaitable<std::optional<api_error>> take_place(visit& now);
 
     // What follows once the request is known to be good.
     awaitable<void> answer_later(visit& now, std::shared_ptr<request> what);

@@ -54,7 +54,6 @@ void service::impl::count(const visit& now, std::string status) const {
 awaitable<void> service::impl::reply(visit& now, http::response message) {
     now.peer.reader().unwatch_peer();
     count(now, std::to_string(static_cast<unsigned>(message.status)));
-    co_await drain_short_body(now.peer);
     co_await now.peer.reply(std::move(message));
 }
 
@@ -88,23 +87,19 @@ awaitable<std::optional<api_error>> service::impl::ask_access(const http::reques
     co_return no;
 }
 
-awaitable<bool> service::impl::take_place(visit& now) {
+awaitable<std::optional<api_error>> service::impl::take_place(visit& now) {
     if (auto place = doors.enter_now()) {
         now.place = std::move(*place);
-        co_return true;
+        co_return std::nullopt;
     }
     client_watch watch(now.peer);
     auto entered = co_await watch.run(doors.enter());
-    if (!entered) {
-        count(now, nobody_there);
-        co_return false;
-    }
-    if (!*entered) {
-        co_await refuse(now, entered->error());
-        co_return false;
-    }
+    if (!entered)
+        co_return api_error(client_left, "the client left");
+    if (!*entered)
+        co_return entered->error();
     now.place = std::move(**entered);
-    co_return true;
+    co_return std::nullopt;
 }
 
 awaitable<bool> service::impl::let_in(visit& now) {
@@ -115,11 +110,15 @@ awaitable<bool> service::impl::let_in(visit& now) {
     } else {
         no = co_await ask_access(now.head);
     }
-    if (no) {
-        co_await refuse(now, *no);
-        co_return false;
+    if (!no) {
+        no = co_await take_place(now);
+        if (!no)
+            co_return true;
     }
-    co_return co_await take_place(now);
+    if (no->status != client_left)
+        co_await drain_short_body(now.peer);
+    co_await refuse(now, *no);
+    co_return false;
 }
 
 awaitable<void> service::impl::answer_pipeline(
