@@ -37,8 +37,9 @@ dispatch_metrics::dispatch_metrics(observe::metrics& to) {
     prices_ = gauge_set(
         to, "livepeer_ai_request_price", "Wei for one unit, of who answered the newest request."
     );
-    running_ =
-        gauge_set(to, "rivulet_batch_at_orchestrators", "Batch requests that orchestrators work on now.");
+    running_ = gauge_set(
+        to, "rivulet_batch_at_orchestrators", "Batch requests that orchestrators work on now."
+    );
     seconds_ = histogram_set(
         to,
         "rivulet_batch_orchestrator_seconds",
