@@ -118,7 +118,7 @@ json::object pipeline_operation(const pipeline& kind, const openapi_options& opt
     std::string description(kind.summary);
     if (kind.body == body_kind::multipart) {
         const auto most = kind.file_limit ? kind.file_limit : options.form_bytes;
-        description += fmt::format(" The file may have {} MiB.", most >> 20);
+        description += fmt::format(" The file may be up to {} MiB.", most >> 20);
     }
     auto good = content("application/json", schema_ref(reply_name(kind.reply)));
     if (kind.reply == reply_kind::completion) {
