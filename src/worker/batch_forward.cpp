@@ -166,11 +166,13 @@ relay_events(http::client_connection& runner, http::exchange& peer, time_point u
     http::body_writer writer(peer);
     writer.start(head);
     auto written = co_await writer.flush();
-    while (!written && !runner.reply_done()) {
+    while (!written) {
         const auto left = std::min<duration>(event_silence, until - steady_clock::now());
         auto pieces = co_await runner.read_body(std::max(left, duration::zero()));
         if (!pieces)
             co_return false; // cut: the gateway must see that it was
+        if (pieces->empty())
+            break;
         for (const auto& piece : *pieces) {
             const auto view = piece.view();
             written =

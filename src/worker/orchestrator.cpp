@@ -55,13 +55,6 @@ const std::vector<std::string>& model_names() {
     return names;
 }
 
-std::map<std::string, std::string, std::less<>> built_in_defaults() {
-    std::map<std::string, std::string, std::less<>> made;
-    for (const auto& each : batch_models())
-        made.emplace(session::pipeline_of(each.capability), std::string(each.name));
-    return made;
-}
-
 struct orchestrator::impl : std::enable_shared_from_this<orchestrator::impl> {
     impl(shards& s, trickle::channel_table& c, orchestrator_options o, logger l)
         : threads(s), channels(c), options(std::move(o)), log(std::move(l)),
@@ -420,6 +413,13 @@ struct orchestrator::impl : std::enable_shared_from_this<orchestrator::impl> {
         made["capacity_in_use"] = ledger.in_use(job_weight::transcoding);
         made["passthrough_capacity"] = ledger.limit(job_weight::passthrough);
         made["passthrough_in_use"] = ledger.in_use(job_weight::passthrough);
+        boost::json::object batch;
+        if (desk)
+            for (const auto& each : desk->offers())
+                batch[session::pipeline_of(each.capability)] = each.model;
+        made["batch_models"] = std::move(batch);
+        made["batch_capacity"] = ledger.limit(job_weight::batch);
+        made["batch_in_use"] = ledger.in_use(job_weight::batch);
         return made;
     }
 

@@ -15,8 +15,6 @@
 #include "worker/session_token.hpp"
 
 #include <cstddef>
-#include <functional>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -54,9 +52,6 @@ struct orchestrator_options {
 
 // Every built-in live model.
 const std::vector<std::string>& model_names();
-// By pipeline, the built-in model that a gateway which uses built-in ones should ask for when a
-// request names none.
-std::map<std::string, std::string, std::less<>> built_in_defaults();
 
 class orchestrator {
   public:
