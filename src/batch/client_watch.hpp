@@ -7,6 +7,7 @@
 
 #include <boost/asio/experimental/awaitable_operators.hpp>
 
+#include <exception>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -36,10 +37,13 @@ class client_watch {
     template <class T>
     awaitable<std::optional<T>> run(awaitable<T> work) {
         using namespace asio::experimental::awaitable_operators;
-        auto either = co_await (std::move(work) || leaving(seen_));
+        auto either = co_await (ended(std::move(work)) || leaving(seen_));
         if (either.index() == 1)
             co_return std::nullopt;
-        co_return std::move(std::get<0>(either));
+        auto& end = std::get<0>(either);
+        if (end.thrown)
+            std::rethrow_exception(end.thrown);
+        co_return std::move(end.made);
     }
 
   private:
@@ -49,6 +53,28 @@ class client_watch {
         notifier changed;
         bool left = false;
     };
+
+    template <class T>
+    struct work_end {
+        std::optional<T> made;
+        std::exception_ptr thrown;
+
+        work_end() {} // not an aggregate: see the coroutine traps in CONTRIBUTING
+    };
+
+    // `||` goes on waiting for the other side when one throws: work that failed would end only with
+    // its client.
+    template <class T>
+    static awaitable<work_end<T>> ended(awaitable<T> work) {
+        work_end<T> end;
+        try {
+            auto made = co_await std::move(work);
+            end.made.emplace(std::move(made));
+        } catch (...) {
+            end.thrown = std::current_exception();
+        }
+        co_return std::move(end);
+    }
 
     static awaitable<void> leaving(std::shared_ptr<sight> seen) {
         while (!seen->left)

@@ -1,6 +1,7 @@
 // The batch API's face: who is let in, what is read, what a client is told when it did something
 // wrong, and that it costs nobody else anything.
 #include "batch/catalog.hpp"
+#include "batch/client_watch.hpp"
 #include "support/batch_rig.hpp"
 
 #include <boost/json/parse.hpp>
@@ -60,6 +61,17 @@ batch_rig_options with(std::size_t orchestrators) {
     batch_rig_options out;
     out.orchestrators = orchestrators;
     return out;
+}
+
+awaitable<int> throw_soon() {
+    asio::steady_timer timer(co_await asio::this_coro::executor, milliseconds(1));
+    co_await timer.async_wait(as_tuple);
+    throw std::runtime_error("a mistake of ours");
+}
+
+awaitable<void> throw_while_watched(http::exchange& peer) {
+    batch::client_watch watch(peer);
+    co_await watch.run(throw_soon());
 }
 
 TEST(batch_conformance, s16_another_method_gets_405_and_is_told_which_is_allowed) {
@@ -302,6 +314,17 @@ TEST(batch_service, ends_what_is_under_way_when_it_stops) {
     rig.stop();
     EXPECT_LT(steady_clock::now() - before, std::chrono::seconds(3));
     EXPECT_TRUE(client.ends());
+}
+
+TEST(client_watch, passes_on_what_its_work_throws) {
+    shards threads(1);
+    http::server server(threads, http::server_options(), logger("http"));
+    server.exchange_route(http::verb::get, "/", [](const http::request&, http::exchange& peer) {
+        return throw_while_watched(peer);
+    });
+    const auto port = *server.listen("127.0.0.1:0");
+    EXPECT_EQ(ask(port, request_text("GET", "/")).status, 500);
+    server.stop(duration::zero());
 }
 
 TEST(batch_service, says_who_is_there_and_how_it_is_asked) {
