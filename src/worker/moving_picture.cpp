@@ -112,8 +112,8 @@ outcome<model_answer> pan_and_zoom(const model_call& call) {
                 width
             )
         );
-    if (fps < 1 || fps > 60)
-        return failure(errc::invalid_argument, "fps must be from 1 to 60");
+    if (fps < 1 || fps > 240)
+        return failure(errc::invalid_argument, "fps must be from 1 to 240");
     auto decoded = decode_picture(call.file);
     if (!decoded)
         return decoded.error();
