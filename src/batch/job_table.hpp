@@ -41,6 +41,9 @@ struct job_options {
     // Jobs of an earlier process that find nobody to do them are tried again for so long: the
     // network is only being looked for.
     duration settling = std::chrono::seconds(30);
+    // A job that finds every orchestrator full goes to the queue's end for so long since it came.
+    duration patience = std::chrono::hours(1);
+    duration pause_when_full = std::chrono::seconds(2);
     webhook_rules webhooks;
 
     job_options() {}

@@ -64,6 +64,8 @@ struct job_table::impl {
     static awaitable<outcome<std::shared_ptr<const request>>> load(self_ptr self, job_ptr now);
     static awaitable<answer<boost::json::object>>
     work_off(self_ptr self, job_ptr now, std::shared_ptr<const request> what);
+    // Back into the queue, after a pause.
+    static awaitable<void> wait_for_capacity(self_ptr self, job_ptr now);
     // Its end, which is the job's state from here on; returns once it is on the disk.
     static awaitable<void> settle(self_ptr self, job_ptr now, job_state state, std::string body);
     // `row` and `what` outlive the call.

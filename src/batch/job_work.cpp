@@ -59,6 +59,17 @@ api_error not_kept() {
     return why;
 }
 
+// Somebody has the model, but all who answered are at work.
+bool found_all_full(const api_error& why) {
+    if (why.status != http::status::service_unavailable)
+        return false;
+    return std::any_of(why.tried.begin(), why.tried.end(), [](const json::value& each) {
+        const auto* one = each.if_object();
+        const auto* kind = one ? one->if_contains("kind") : nullptr;
+        return kind && *kind == "capacity";
+    });
+}
+
 // Ends when the job is to be left: cancelled, or the table ends.
 awaitable<void> until_left(std::shared_ptr<job_table::impl> self, job_ptr now) {
     while (!now->over() && !self->stopping)
@@ -299,16 +310,35 @@ awaitable<void> job_table::impl::run(self_ptr self, job_ptr now) {
         co_await settle(self, now, job_state::done, std::move(body));
         co_return;
     }
-    if (self->stopping) {
+    const auto age = std::chrono::milliseconds(time_now() - now->row.created);
+    const bool again = found_all_full(made.error()) && age < self->options.patience;
+    if (again || self->stopping) {
         journal_thread::work back = [id](job_journal& journal) {
             return journal.put_back(id, time_now());
         };
         auto noted = co_await self->journal.run(std::move(back));
         if (!noted)
             self->log.warn("{}: {}", id, noted.error().detail);
+        if (self->stopping || now->over())
+            co_return;
+        now->row.state = job_state::queued;
+        now->row.updated = time_now();
+        --now->row.attempts;
+        self->works.spawn("waiting job", wait_for_capacity(self, now));
         co_return;
     }
     co_await settle(self, now, job_state::failed, error_body(made.error(), id));
+}
+
+awaitable<void> job_table::impl::wait_for_capacity(self_ptr self, job_ptr now) {
+    const auto until = steady_clock::now() + self->options.pause_when_full;
+    while (!now->over() && !self->stopping && steady_clock::now() < until)
+        co_await now->changed.wait_until(until);
+    if (now->over() || self->stopping)
+        co_return;
+    now->number = ++self->last_number;
+    self->queue.push_back(now);
+    pump(self);
 }
 
 awaitable<outcome<std::shared_ptr<const request>>>

@@ -513,6 +513,48 @@ TEST(jobs, after_a_restart_the_network_is_given_time) {
     EXPECT_EQ(rig.job(fresh).at("error").at("code"), 503);
 }
 
+TEST(jobs, who_finds_everybody_full_waits_at_the_queues_end) {
+    desk work;
+    work.answer = [](const batch::request& what, int) -> desk::answers {
+        static std::atomic<int> refused{0};
+        if (what.fields.at("prompt") == "popular" && refused++ < 3) {
+            api_error full(http::status::service_unavailable, "nobody is free");
+            full.tried = {json::object{{"orchestrator", "http://o"}, {"kind", "capacity"}}};
+            return full;
+        }
+        return json::object{{"text", "fine"}};
+    };
+    job_options options;
+    options.running = 1;
+    options.pause_when_full = 20ms;
+    job_rig rig(work, options);
+    const auto first = rig.accept(picture("popular")).value();
+    const auto second = rig.accept(picture()).value();
+    ASSERT_TRUE(rig.becomes(second, "done"));
+    ASSERT_TRUE(rig.becomes(first, "done"));
+    EXPECT_EQ(rig.job(first).at("progress").at("attempts"), 1);
+    EXPECT_EQ(work.begun, 5);
+}
+
+TEST(jobs, who_finds_everybody_full_is_not_patient_for_ever) {
+    desk work;
+    work.answer = [](const batch::request&, int) -> desk::answers {
+        api_error full(http::status::service_unavailable, "nobody is free");
+        full.tried = {json::object{{"orchestrator", "http://o"}, {"kind", "capacity"}}};
+        return full;
+    };
+    job_options options;
+    options.patience = 100ms;
+    options.pause_when_full = 10ms;
+    job_rig rig(work, options);
+    const auto id = rig.accept(picture()).value();
+    ASSERT_TRUE(rig.becomes(id, "failed"));
+    EXPECT_GT(work.begun, 1);
+    const auto waiting = rig.accept(picture()).value();
+    EXPECT_EQ(rig.cancel(waiting).status, 200);
+    EXPECT_TRUE(rig.becomes(waiting, "cancelled"));
+}
+
 TEST(jobs, what_is_over_expires) {
     desk work;
     job_options options;
