@@ -440,6 +440,42 @@ TEST(batch_dispatch, connections_are_used_again) {
     EXPECT_EQ(rig[0].connections(), 1u);
 }
 
+TEST(batch_dispatch, a_kept_connection_that_is_closed_by_then_is_nobody_s_fault) {
+    dispatch_rig rig(2);
+    ASSERT_TRUE(rig.run(text_to_image()));
+    batch_reply closed;
+    closed.cut = true;
+    rig[0].answer_next(closed);
+    const auto got = rig.run(text_to_image());
+    ASSERT_TRUE(got);
+    EXPECT_EQ(got->orchestrator, rig[0].url());
+    EXPECT_EQ(rig[0].connections(), 2u);
+    EXPECT_FALSE(rig.suspended(0));
+    // On a connection of its own it is a failure.
+    rig[0].answer_next(closed);
+    rig[0].answer_next(closed);
+    EXPECT_EQ(rig.run(text_to_image())->orchestrator, rig[1].url());
+    EXPECT_TRUE(rig.suspended(0));
+}
+
+TEST(batch_dispatch, everything_works_over_tls) {
+    dispatch_rig rig(2, {}, true);
+    for (int i = 0; i < 2; ++i)
+        ASSERT_TRUE(rig.run(text_to_image()));
+    EXPECT_EQ(rig[0].connections(), 1u);
+    const auto content = pattern(5'000'000);
+    const auto what = image_to_image(file_of(content, 0));
+    ASSERT_TRUE(rig.run(what));
+    EXPECT_TRUE(rig[0].last().parts.at(0).value == content);
+    ASSERT_TRUE(rig.run(text_to_image()));
+    EXPECT_EQ(rig[0].connections(), 1u); // the upload left it in order
+    rig[0].answer_unread_next(batch_reply(503, "insufficient capacity"));
+    const auto got = rig.run(what);
+    ASSERT_TRUE(got);
+    EXPECT_EQ(got->orchestrator, rig[1].url());
+    EXPECT_TRUE(rig[1].last().parts.at(0).value == content);
+}
+
 TEST(batch_dispatch, nobody_listening_is_503_and_counted) {
     dispatch_rig rig(1);
     rig[0].die();

@@ -108,13 +108,17 @@ class kept_chunks final : public batch::completion_sink {
 
 class dispatch_rig {
   public:
-    explicit dispatch_rig(std::size_t orchestrators, batch::dispatch_options options = {}) {
+    explicit dispatch_rig(
+        std::size_t orchestrators, batch::dispatch_options options = {}, bool tls = false
+    ) {
         for (std::size_t i = 0; i < orchestrators; ++i) {
-            at_.push_back(std::make_unique<fake_batch_orchestrator>());
+            at_.push_back(std::make_unique<fake_batch_orchestrator>(tls));
             urls_.push_back(at_.back()->url());
         }
         known_.emplace(threads_, urls_);
-        connections_.emplace(threads_, http::client_options());
+        http::client_options client;
+        client.tls = http::client_tls(http::tls_verify::none).value();
+        connections_.emplace(threads_, client);
         dispatcher_.emplace(
             known_->sessions(),
             payments_,

@@ -104,12 +104,14 @@ const batch_part* batch_question::part(std::string_view name) const {
     return at == parts.end() ? nullptr : &*at;
 }
 
-fake_batch_orchestrator::fake_batch_orchestrator() : server_(shards_, {}, logger("orchestrator")) {
+fake_batch_orchestrator::fake_batch_orchestrator(bool tls)
+    : server_(shards_, {}, logger("orchestrator")) {
     // Below every path, also those that a test invents.
     const auto stay = [this](std::string_view) { return shards_.size(); };
     server_.stream_route("/", stay, [this](http::exchange& now) { return handle(now); });
-    port_ = server_.listen("127.0.0.1:0").value();
-    url_ = "http://127.0.0.1:" + std::to_string(port_);
+    const auto secret = tls ? http::self_signed_tls("127.0.0.1").value() : http::tls_context();
+    port_ = server_.listen("127.0.0.1:0", secret).value();
+    url_ = (tls ? "https" : "http") + ("://127.0.0.1:" + std::to_string(port_));
     files_["/files/clip.mp4"] = {
         "video/mp4",
         from_hex_text("000000186674797069736f6d0000020069736f6d69736f320000000866726565")};

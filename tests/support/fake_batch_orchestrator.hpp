@@ -67,10 +67,11 @@ struct batch_reply {
 
 class fake_batch_orchestrator {
   public:
-    fake_batch_orchestrator();
+    // `tls`: speaks https under a certificate of its own making.
+    explicit fake_batch_orchestrator(bool tls = false);
     ~fake_batch_orchestrator();
 
-    // "http://127.0.0.1:PORT"
+    // "http://127.0.0.1:PORT", or https
     const std::string& url() const { return url_; }
 
     std::uint16_t port() const { return port_; }
