@@ -242,6 +242,17 @@ void add_openai(json::object& paths, const openapi_options& options) {
     add_errors(listed, options, false);
     paths["/v1/models"] = json::object{
         {"get", operation("openaiModels", "openai", "Models for conversations", listed)}};
+    auto one = std::move(listed);
+    one["404"] = says("Nobody offers it.");
+    paths["/v1/models/{model}"] = json::object{
+        {"get",
+         operation(
+             "openaiModel",
+             "openai",
+             "One of them",
+             std::move(one),
+             {parameter("model", "path", true, "Its name.")}
+         )}};
 }
 
 void add_rest(json::object& paths, const openapi_options& options) {
