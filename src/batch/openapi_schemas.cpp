@@ -115,7 +115,7 @@ json::object completion() {
          {"delta", message}},
         "message in a whole answer, delta in a piece of one."
     );
-    choice["required"] = {"index"};
+    choice["required"] = json::array{"index"};
     return object_of(
         {{"id", typed("string")},
          {"model", typed("string")},
@@ -146,7 +146,7 @@ json::object error() {
               "Who was asked, and why that came to nothing."
           )}}
     );
-    inner["required"] = {"message"};
+    inner["required"] = json::array{"message"};
     auto out = loose_object(
         {{"error", std::move(inner)},
          {"detail",
@@ -155,7 +155,7 @@ json::object error() {
           )},
          {"request_id", typed("string", "Also in the X-Request-Id header and in the log.")}}
     );
-    out["required"] = {"error", "detail"};
+    out["required"] = json::array{"error", "detail"};
     return out;
 }
 
@@ -170,7 +170,7 @@ json::object validation_error() {
           ))},
          {"request_id", typed("string")}}
     );
-    out["required"] = {"detail"};
+    out["required"] = json::array{"detail"};
     return out;
 }
 

@@ -110,6 +110,23 @@ test('what is wrong is shown at its field', async () => {
     assert.equal(await page.textContent('#problem'), '');
 });
 
+test('a conversation is read as it comes', async () => {
+    const page = await open('llm');
+    let asked;
+    await page.route('**/llm', route => {
+        asked = route.request().postDataJSON();
+        const piece = text => `data: ${JSON.stringify({ choices: [{ index: 0, delta: { role: 'assistant', content: text } }] })}\n\n`;
+        return route.fulfill({ contentType: 'text/event-stream', body: `: keep-alive\n\n${piece('Hello ')}${piece('<b>there')}data: [DONE]\n\n` });
+    });
+    await page.fill('.turn textarea', 'Hi');
+    await page.selectOption('#field-stream', 'true');
+    await page.fill('#field-max_tokens', '9');
+    await page.click('#send');
+    await until('the end', async () => /^done after/.test(await state(page)));
+    assert.equal(await page.textContent('#answer'), 'Hello <b>there');
+    assert.deepEqual(asked, { messages: [{ role: 'user', content: 'Hi' }], max_tokens: 9, stream: true });
+});
+
 test('a pipeline that nobody offers says so', async () => {
     const page = await open('llm');
     await page.fill('.turn textarea', 'Hi');

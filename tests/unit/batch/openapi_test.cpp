@@ -46,6 +46,8 @@ json::object params_of(const json::object& document, const pipeline& kind) {
 TEST(openapi, says_of_every_pipeline_what_its_row_says) {
     const auto document = openapi_document({});
     EXPECT_EQ(document.at("openapi"), "3.0.3");
+    const auto& error = at(at(at(document, "components"), "schemas"), "Error");
+    EXPECT_TRUE(at(at(error, "properties"), "error").at("required").is_array());
     for (const auto& kind : catalog()) {
         SCOPED_TRACE(kind.name);
         const auto params = params_of(document, kind);
