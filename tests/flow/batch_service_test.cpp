@@ -3,6 +3,7 @@
 #include "batch/catalog.hpp"
 #include "batch/client_watch.hpp"
 #include "support/batch_rig.hpp"
+#include "support/live_rig.hpp"
 
 #include <boost/json/parse.hpp>
 #include <gmock/gmock.h>
@@ -192,6 +193,14 @@ TEST(batch_conformance, s44_every_error_is_readable_for_both_kinds_of_clients) {
     expect_error(rig.get("/no-such-pipeline"), 404);
 }
 
+TEST(batch_conformance, s46_healthz_is_200) {
+    test::live_rig rig({});
+    EXPECT_EQ(rig.get("/healthz").status, 200);
+    const auto head = rig.call("HEAD", "/healthz");
+    EXPECT_EQ(head.status, 200);
+    EXPECT_EQ(head.body, "");
+}
+
 TEST(batch_conformance, s49_a_token_makes_no_difference_unless_keys_are_asked_for) {
     batch_rig open_to_all(1);
     EXPECT_EQ(ask(open_to_all.port(), open_to_all.good_request("llm")).status, 200);
@@ -230,6 +239,56 @@ TEST(batch_conformance, s50_json_needs_no_content_type) {
     const auto request = rig.good_request("text-to-image");
     ASSERT_THAT(request, testing::Not(HasSubstr("Content-Type")));
     EXPECT_EQ(ask(rig.port(), request).status, 200);
+}
+
+TEST(batch_service, ends_an_event_stream_whose_client_leaves) {
+    batch_rig rig(1);
+    auto endless = fake_batch_orchestrator::stream({});
+    endless.events = {"data: " + fake_batch_orchestrator::chunk("once") + "\n\n"};
+    endless.hang_after_events = true;
+    rig[0].answer_next(endless);
+    raw_client client(rig.port());
+    client.send(request_with_body(
+        "POST", "/llm", R"({"messages":[{"role":"user","content":"hello"}],"stream":true})"
+    ));
+    EXPECT_EQ(client.read_head()["Content-Type"], "text/event-stream");
+    EXPECT_THAT(client.read_chunk(), HasSubstr("once"));
+    client.close();
+    EXPECT_LT(rig[0].wait_for_left_early(1), milliseconds(100));
+    EXPECT_THAT(rig.suspended(), IsEmpty());
+}
+
+TEST(batch_service, gives_urls_that_begin_as_the_operator_says) {
+    const auto url_from = [](batch_rig& rig) {
+        const auto reply = ask(rig.port(), rig.good_request("text-to-image"));
+        return std::string(object_of(reply).at("images").as_array().at(0).at("url").as_string());
+    };
+    batch_rig paths(1);
+    const auto path = url_from(paths);
+    EXPECT_THAT(path, MatchesRegex("/stream/[0-9a-f]+/[0-9a-f]+\\.png"));
+    EXPECT_EQ(paths.get(path).body, fake_batch_orchestrator::png());
+    auto wanted = with(1);
+    wanted.service.absolute_urls = true;
+    batch_rig absolute(wanted);
+    // The host that the client of this test names.
+    EXPECT_THAT(url_from(absolute), MatchesRegex("http://[^/]+/stream/.*\\.png"));
+    wanted.service.gateway_host = "gate.example:8935";
+    batch_rig named(wanted);
+    EXPECT_THAT(url_from(named), testing::StartsWith("http://gate.example:8935/stream/"));
+}
+
+TEST(batch_service, counts_replies_and_says_how_full_it_is) {
+    batch_rig rig(1);
+    ask(rig.port(), rig.good_request("llm"));
+    rig.post("/llm", "{");
+    // A place is left once the reply is sent.
+    EXPECT_TRUE(test::eventually([&] {
+        return rig.metrics().text().find("rivulet_batch_running 0") != std::string::npos;
+    }));
+    const auto text = rig.metrics().text();
+    EXPECT_THAT(text, HasSubstr(R"(rivulet_batch_replies_total{pipeline="llm",status="200"} 1)"));
+    EXPECT_THAT(text, HasSubstr(R"(rivulet_batch_replies_total{pipeline="llm",status="400"} 1)"));
+    EXPECT_THAT(text, HasSubstr("rivulet_batch_waiting 0"));
 }
 
 TEST(batch_service, names_every_reply_by_eight_hex_digits) {

@@ -113,6 +113,25 @@ TEST(batch_uploads, a_dripping_body_is_cut_on_every_route) {
     EXPECT_LT(steady_clock::now() - before, std::chrono::seconds(3));
 }
 
+TEST(batch_uploads, openais_name_has_the_same_limits) {
+    batch_rig_options wanted;
+    wanted.service.reading.json_bytes = 100;
+    wanted.service.reading.silence = milliseconds(50);
+    wanted.service.reading.bytes_per_second = 10'000;
+    batch_rig rig(wanted);
+    const std::string path = "/v1/chat/completions";
+    const auto large = rig.post(path, std::string(101, ' '));
+    EXPECT_EQ(large.status, 413);
+    EXPECT_THAT(message_of(large), HasSubstr("100 bytes"));
+    EXPECT_EQ(rig.post(path, "{").status, 400);
+    EXPECT_EQ(rig.post(path, "").status, 400);
+    EXPECT_EQ(rig.get(path).status, 405);
+    raw_client slow(rig.port());
+    slow.send(request_text("POST", path, "Content-Length: 50\r\n") + "{");
+    EXPECT_EQ(slow.read_reply().status, 408);
+    EXPECT_EQ(rig.asked(), 0u);
+}
+
 TEST(batch_uploads, a_truncated_body_on_every_route_costs_nothing) {
     batch_rig rig(1);
     for (const auto& kind : batch::catalog()) {
