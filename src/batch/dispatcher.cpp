@@ -255,7 +255,7 @@ awaitable<answer<void>>
 dispatcher::run_stream(const request& from, const std::string& request_id, completion_sink& to) {
     auto done = co_await impl_->work(from, request_id, &to);
     if (!done)
-        co_return std::move(done.error());
+        co_return done.error();
     co_return answer<void>();
 }
 

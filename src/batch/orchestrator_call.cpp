@@ -61,7 +61,7 @@ orchestrator_call::send(std::string url, payment::job_headers headers, time_poin
     if (done && !*done)
         done = co_await send_once(peer_, headers, true);
     if (!done)
-        co_return std::move(done.error());
+        co_return done.error();
     co_return outcome<void>();
 }
 
@@ -71,7 +71,7 @@ awaitable<outcome<bool>> orchestrator_call::send_once(
 ) {
     auto taken = co_await connections_.take(peer, fresh);
     if (!taken)
-        co_return std::move(taken.error());
+        co_return taken.error();
     connection_ = std::move(*taken);
     if (steady_clock::now() >= until_)
         co_return described(make_error_code(errc::timed_out), "request to");
