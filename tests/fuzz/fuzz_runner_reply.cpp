@@ -1,5 +1,6 @@
 // What external runners answer: health, version, hardware, refusals; and the batch requests that
 // gateways send for them. The first byte chooses; what is kept must be bounded and printable.
+#include "worker/model_in_form.hpp"
 #include "worker/runner_wire.hpp"
 
 #include <algorithm>
@@ -55,7 +56,15 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     case 4: {
         const auto end = text.find('\n');
         const auto body = end == std::string_view::npos ? text : text.substr(end + 1);
-        check_text(worker::model_of_batch(text.substr(0, end), body), 256);
+        check_text(worker::model_of_batch(body), 256);
+        // The same as a form, in two pieces.
+        const std::span<const std::uint8_t> bytes(
+            reinterpret_cast<const std::uint8_t*>(body.data()), body.size()
+        );
+        worker::model_in_form form("b");
+        if (form.feed(bytes.first(bytes.size() / 2)) && form.feed(bytes.subspan(bytes.size() / 2)))
+            (void)form.finish();
+        require(form.model().size() <= 1'000);
         break;
     }
     }
