@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <map>
 #include <optional>
 #include <string>
@@ -103,13 +104,22 @@ void take_orchestrator(
     }
 }
 
+// Most prices are whole wei; written so, they are easier to read.
+json::value amount(double wei) {
+    if (std::abs(wei) < 9e15 && std::floor(wei) == wei)
+        return static_cast<std::int64_t>(wei);
+    return wei;
+}
+
 json::object to_json(const model_map& models) {
     json::object out;
     for (const auto& [name, entry] : models) {
         json::value price = nullptr;
         if (entry.lowest)
             price = json::object{
-                {"lowest", *entry.lowest}, {"highest", *entry.highest}, {"currency", "wei"}};
+                {"lowest", amount(*entry.lowest)},
+                {"highest", amount(*entry.highest)},
+                {"currency", "wei"}};
         out[name] = json::object{
             {"orchestrators", entry.orchestrators},
             {"warm", entry.warm},
