@@ -3,6 +3,7 @@
 #include "base/deadline.hpp"
 #include "base/ids.hpp"
 #include "batch/job_table_parts.hpp"
+#include "ingest/peer_text.hpp"
 
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
@@ -218,7 +219,9 @@ awaitable<answer<std::string>> job_table::impl::accept(
         self->request_bytes -= now->bytes;
         co_return not_kept();
     }
-    self->log.info("{}: {} with {} accepted", id, now->row.pipeline, now->row.model);
+    self->log.info(
+        "{}: {} with {} accepted", id, now->row.pipeline, ingest::peer_text(now->row.model)
+    );
     now->row.record = std::string();
     now->number = ++self->last_number;
     now->what = std::move(what);

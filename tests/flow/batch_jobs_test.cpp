@@ -246,6 +246,37 @@ TEST(jobs, what_is_not_there_is_not_found) {
     }
 }
 
+TEST(batch_conformance, s33_an_unknown_id_of_a_result_is_a_bad_request) {
+    desk work;
+    job_rig rig(work);
+    const auto result_of = [&](const std::string& body) {
+        return ask(rig.port(), request_with_body("POST", "/image-to-video/result", body));
+    };
+    for (const auto* id : {"0123456789abcdef0123456789abcdef", "1a2b3c4d", ""}) {
+        const auto reply = result_of(json::serialize(json::object{{"request_id", id}}));
+        EXPECT_EQ(reply.status, 400) << id;
+        EXPECT_EQ(json::parse(reply.body).at("error").at("message"), "invalid request ID");
+    }
+    EXPECT_EQ(result_of("{").status, 400);
+    EXPECT_EQ(result_of("{\"request_id\":1}").status, 400);
+    EXPECT_EQ(result_of(std::string(5'000, ' ')).status, 413);
+    EXPECT_EQ(ask(rig.port(), request_text("GET", "/image-to-video/result")).status, 405);
+}
+
+TEST(jobs, what_can_not_be_written_is_refused_and_costs_nothing) {
+    test::scratch folder;
+    desk work;
+    job_rig rig(work, in_folder(folder / "jobs"));
+    std::filesystem::remove_all(folder / "jobs/uploads");
+    const auto refused = rig.accept(upscaled("not long"));
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().status, http::status::service_unavailable);
+    EXPECT_THAT(refused.error().message, testing::Not(HasSubstr(folder / "jobs")));
+    EXPECT_EQ(rig.table().unfinished(), 0u);
+    const auto id = rig.accept(picture()).value();
+    EXPECT_TRUE(rig.becomes(id, "done"));
+}
+
 TEST(jobs, more_than_may_run_wait_in_their_order) {
     desk work;
     work.hold = true;
