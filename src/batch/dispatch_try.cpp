@@ -98,16 +98,17 @@ dispatch_try::dispatch_try(
     payment::payments& payments,
     http::connection_pool& connections,
     blocking_threads& disk,
+    byte_budget& memory,
     const dispatch_options& options,
     const request& from,
     const forwarded_body& body,
     completion_sink* sink
 )
-    : payments_(payments), connections_(connections), disk_(disk), options_(options), from_(from),
-      body_(body), sink_(sink) {}
+    : payments_(payments), connections_(connections), disk_(disk), memory_(memory),
+      options_(options), from_(from), body_(body), sink_(sink) {}
 
 awaitable<try_end> dispatch_try::run(session::attempt& at, time_point until) {
-    orchestrator_call call(connections_, disk_, body_);
+    orchestrator_call call(connections_, disk_, memory_, body_);
     account paid(payments_.open(at), call);
     auto out = try_end();
     auto headers = co_await (*paid).start(from_.units());

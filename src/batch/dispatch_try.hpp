@@ -38,6 +38,7 @@ class dispatch_try {
         payment::payments& payments,
         http::connection_pool& connections,
         blocking_threads& disk,
+        byte_budget& memory,
         const dispatch_options& options,
         const request& from,
         const forwarded_body& body,
@@ -59,6 +60,7 @@ class dispatch_try {
     payment::payments& payments_;
     http::connection_pool& connections_;
     blocking_threads& disk_;
+    byte_budget& memory_;
     const dispatch_options& options_;
     const request& from_;
     const forwarded_body& body_;

@@ -38,6 +38,7 @@ struct dispatcher::impl {
     dispatch_metrics metrics;
     const dispatch_options options;
     const logger log;
+    byte_budget memory;
     blocking_threads disk{disk_threads};
 
     impl(
@@ -49,7 +50,7 @@ struct dispatcher::impl {
         logger l
     )
         : sessions(s), payments(p), connections(c), metrics(m), options(std::move(o)),
-          log(std::move(l)) {}
+          log(std::move(l)), memory(options.reply_memory) {}
 
     awaitable<answer<dispatched>>
     work(const request& from, const std::string& request_id, completion_sink* sink);
@@ -152,7 +153,7 @@ dispatcher::impl::work(const request& from, const std::string& request_id, compl
     const auto body = body_of(
         from, from.kind->body == body_kind::json ? std::string() : random_hex(boundary_octets)
     );
-    dispatch_try one(payments, connections, disk, options, from, body, sink);
+    dispatch_try one(payments, connections, disk, memory, options, from, body, sink);
     session::job_need need(from.kind->id, from.model);
     auto choice = sessions.begin(std::move(need), options.request);
     const auto fails = [&](api_error why) {

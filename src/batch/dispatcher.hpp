@@ -17,6 +17,7 @@
 
 #include <boost/json/object.hpp>
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -27,6 +28,7 @@ struct dispatch_options {
     duration attempt = std::chrono::minutes(15);       // one try, from its connect to its last byte
     duration request = std::chrono::minutes(20);       // all tries
     std::size_t reply_bytes = 64u << 20;               // of an answer, data URLs included
+    std::uint64_t reply_memory = 512u << 20;           // of all answers that are read now
     duration stream_silence = std::chrono::minutes(2); // between two pieces of an event stream
 
     dispatch_options() {}

@@ -23,9 +23,12 @@ constexpr std::string_view protocol_mark = "Livepeer-AI-Worker-1.0";
 } // namespace
 
 orchestrator_call::orchestrator_call(
-    http::connection_pool& connections, blocking_threads& disk, const forwarded_body& body
+    http::connection_pool& connections,
+    blocking_threads& disk,
+    byte_budget& memory,
+    const forwarded_body& body
 )
-    : connections_(connections), disk_(disk), body_(body) {}
+    : connections_(connections), disk_(disk), body_(body), held_(memory) {}
 
 orchestrator_call::~orchestrator_call() {
     // The next user has limits of its own.
@@ -171,14 +174,25 @@ awaitable<outcome<bytes>> orchestrator_call::read_file(std::uint64_t offset) {
 }
 
 awaitable<outcome<std::string>> orchestrator_call::text(std::size_t most) {
-    auto got = co_await connection_->read_text(most, duration::max());
-    if (got)
-        co_return std::move(*got);
-    if (got.error() == errc::too_large)
-        co_return failure(
-            errc::too_large, "its answer is longer than " + std::to_string(most) + " bytes"
-        );
-    co_return described(got.error(), "answer of");
+    std::string text;
+    for (;;) {
+        auto pieces = co_await connection_->read_body();
+        if (!pieces)
+            co_return described(pieces.error(), "answer of");
+        if (pieces->empty())
+            co_return std::move(text);
+        for (const auto& piece : *pieces) {
+            if (piece.size() > most - text.size())
+                co_return failure(
+                    errc::too_large, "its answer is longer than " + std::to_string(most) + " bytes"
+                );
+            if (!held_.take(piece.size()))
+                co_return failure(
+                    errc::no_capacity, "too many large answers are read at once; try again later"
+                );
+            text += piece.text();
+        }
+    }
 }
 
 awaitable<outcome<std::vector<bytes>>> orchestrator_call::pieces(duration silence) {

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "base/off_shard.hpp"
+#include "batch/byte_budget.hpp"
 #include "batch/forwarded_body.hpp"
 #include "http/connection_pool.hpp"
 #include "payment/payments.hpp"
@@ -22,7 +23,10 @@ class orchestrator_call {
   public:
     // All of them outlive it.
     orchestrator_call(
-        http::connection_pool& connections, blocking_threads& disk, const forwarded_body& body
+        http::connection_pool& connections,
+        blocking_threads& disk,
+        byte_budget& memory,
+        const forwarded_body& body
     );
     ~orchestrator_call();
 
@@ -31,7 +35,7 @@ class orchestrator_call {
 
     unsigned status() const;
     std::string_view content_type() const;
-    // The rest of the body, at most `most` bytes.
+    // The whole body, at most `most` bytes; no_capacity when the budget has no room for it.
     awaitable<outcome<std::string>> text(std::size_t most);
     // The next pieces, which come within `silence`; none at the end.
     awaitable<outcome<std::vector<bytes>>> pieces(duration silence);
@@ -58,6 +62,7 @@ class orchestrator_call {
     http::connection_lease connection_;
     http::http_url peer_;
     time_point until_{};
+    byte_budget::share held_;
     bool sent_ = false;
     error_code disk_failed_;
 };

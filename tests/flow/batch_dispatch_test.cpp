@@ -339,6 +339,27 @@ TEST(batch_dispatch, an_answer_beyond_the_limit_is_refused) {
     EXPECT_THAT(boost::json::serialize(got.error().tried), HasSubstr("longer than 1000 bytes"));
 }
 
+TEST(batch_dispatch, large_answers_share_a_bounded_memory) {
+    auto options = limits(1min, 1min);
+    options.reply_memory = 5'000;
+    dispatch_rig rig(1, options);
+    rig[0].answer_next(test::fake_batch_orchestrator::json(
+        R"({"images":[{"url":")" + std::string(10'000, 'x') + R"(","seed":1,"nsfw":false}]})"
+    ));
+    const auto got = rig.run(text_to_image());
+    ASSERT_EQ(status_of(got), 503u);
+    EXPECT_TRUE(got.error().retry_after);
+    EXPECT_FALSE(rig.suspended(0)); // we are full, not it
+    // The room comes back with the next one's end.
+    for (int i = 0; i < 20; ++i)
+        rig[0].answer_next(test::fake_batch_orchestrator::json(
+            R"({"images":[{"url":")" + std::string(1'000, 'x') + R"(","seed":1,"nsfw":false}]})"
+        ));
+    EXPECT_TRUE(rig.run(text_to_image()));
+    for (int i = 0; i < 10; ++i)
+        EXPECT_TRUE(rig.run(text_to_image()));
+}
+
 TEST(batch_dispatch, large_answers_arrive_whole) {
     dispatch_rig rig(1);
     const auto url = "data:image/png;base64," + std::string(3'000'000, 'A');
