@@ -14,7 +14,7 @@ namespace {
 // What was taken from the budget until it is the caller's.
 class holding {
   public:
-    explicit holding(std::shared_ptr<byte_budget> budget) : budget_(std::move(budget)) {}
+    explicit holding(std::shared_ptr<download_budget> budget) : budget_(std::move(budget)) {}
 
     ~holding() { budget_->give_back(taken_); }
 
@@ -31,7 +31,7 @@ class holding {
     void hand_over() { taken_ = 0; }
 
   private:
-    std::shared_ptr<byte_budget> budget_;
+    std::shared_ptr<download_budget> budget_;
     std::uint64_t taken_ = 0;
 };
 
@@ -48,7 +48,7 @@ awaitable<outcome<std::string>> fetch_bytes(
     http::client_options options,
     http::http_url url,
     std::uint64_t most,
-    std::shared_ptr<byte_budget> budget
+    std::shared_ptr<download_budget> budget
 ) {
     const failure too_large(
         errc::too_large, fmt::format("the result at {} is longer than {} bytes", url.host, most)
@@ -105,7 +105,7 @@ awaitable<outcome<std::string>> download(
     http::client_options options,
     result_source from,
     std::uint64_t most,
-    std::shared_ptr<byte_budget> budget,
+    std::shared_ptr<download_budget> budget,
     duration limit
 ) {
     using namespace asio::experimental::awaitable_operators;

@@ -16,9 +16,9 @@
 namespace rivulet::batch {
 
 // Bytes that several downloads hold in memory together. Thread: one shard.
-class byte_budget {
+class download_budget {
   public:
-    explicit byte_budget(std::uint64_t most) : left_(most) {}
+    explicit download_budget(std::uint64_t most) : left_(most) {}
 
     bool take(std::uint64_t size) {
         if (size > left_)
@@ -38,7 +38,7 @@ awaitable<outcome<std::string>> download(
     http::client_options options,
     result_source from,
     std::uint64_t most,
-    std::shared_ptr<byte_budget> budget,
+    std::shared_ptr<download_budget> budget,
     duration limit
 );
 // Whether a second try may help.

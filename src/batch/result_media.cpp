@@ -52,7 +52,7 @@ struct intake {
     std::vector<std::string> urls;  // each is taken by one coroutine
     std::vector<std::string> paths; // in the same order
     std::size_t next = 0;
-    std::shared_ptr<byte_budget> budget;
+    std::shared_ptr<download_budget> budget;
     failure first_failure;
     bool failed = false;
     std::size_t working = 0; // coroutines
@@ -180,7 +180,7 @@ awaitable<outcome<void>> result_media::take_in(
     all->options = options_;
     all->kind = kind;
     all->orchestrator = std::move(*peer);
-    all->budget = std::make_shared<byte_budget>(store_->limit_of_file());
+    all->budget = std::make_shared<download_budget>(store_->limit_of_file());
     for (auto* url : *found) {
         all->urls.emplace_back(url->data(), url->size());
         *url = boost::json::string(); // megabytes, that need not be there twice
