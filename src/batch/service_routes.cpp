@@ -6,12 +6,20 @@
 #include "live/http_access.hpp"
 
 #include <ctime>
+#include <sstream>
 
 namespace rivulet::batch {
 namespace {
 
 // Counted for a client that left before it had a reply.
 constexpr auto nobody_there = "499";
+
+std::string text_of(const tcp::endpoint& remote) {
+    std::ostringstream out;
+    out << remote;
+    return out.str();
+}
+
 // What an unread body may have to keep its connection alive: it is here already, or nearly.
 constexpr std::uint64_t short_body = 64 * 1024;
 constexpr auto short_time = std::chrono::seconds(2);
@@ -73,7 +81,7 @@ awaitable<std::optional<api_error>> service::impl::ask_access(const http::reques
     asked.action = ingest::access_action::control;
     asked.protocol = "http";
     asked.key = live::key_of(head);
-    asked.remote = head.remote.address().to_string();
+    asked.remote = text_of(head.remote);
     auto allowed = co_await check(std::move(asked));
     if (allowed)
         co_return std::nullopt;
