@@ -19,6 +19,7 @@ namespace rivulet::worker {
 namespace {
 
 constexpr int io_block = 32 * 1024;
+constexpr int slowest = 4'000, fastest = 384'000; // samples a second
 
 struct reading_place {
     std::string_view file;
@@ -116,6 +117,9 @@ class sound_reader {
 
   private:
     bool open(const AVFrame& frame) {
+        // What a header may claim: the sound would grow beyond all bounds, or the filters would.
+        if (frame.sample_rate < slowest || frame.sample_rate > fastest)
+            return false;
         AVChannelLayout mono = AV_CHANNEL_LAYOUT_MONO;
         AVChannelLayout from{};
         if (frame.ch_layout.order == AV_CHANNEL_ORDER_UNSPEC)
@@ -249,6 +253,11 @@ outcome<std::vector<std::int16_t>> decode_sound(
             going = receive();
         av_packet_unref(packet.get());
     }
+    if (going) {
+        avcodec_send_packet(decoder.get(), nullptr);
+        receive();
+        reader.flush();
+    }
     if (reader.full())
         return failure(
             errc::too_large,
@@ -256,11 +265,6 @@ outcome<std::vector<std::int16_t>> decode_sound(
                 "the sound is longer than the {:.0f} seconds that this model takes", seconds_limit
             )
         );
-    if (going) {
-        avcodec_send_packet(decoder.get(), nullptr);
-        receive();
-        reader.flush();
-    }
     auto samples = reader.take();
     if (samples.empty())
         return failure(errc::media_error, "the sound can't be decoded");

@@ -227,6 +227,22 @@ TEST(batch_worker, stops_working_when_the_gateway_leaves) {
     EXPECT_LT(steady_clock::now() - before, 5s);
 }
 
+TEST(batch_worker, a_stop_ends_what_is_under_way) {
+    auto here = std::make_unique<node>();
+    raw_client client(here->port());
+    client.send(request_with_body(
+        "POST",
+        "/text-to-image",
+        R"({"prompt":"rings","width":4096,"height":4096,"num_images_per_prompt":4})"
+    ));
+    ASSERT_TRUE(eventually([&] {
+        return here->offered(session::capability::text_to_image)->in_use == 1;
+    }));
+    const auto before = steady_clock::now();
+    here.reset();
+    EXPECT_LT(steady_clock::now() - before, 5s);
+}
+
 // A gateway whose only orchestrator is that node.
 batch_rig_options gateway_of(const node& behind) {
     batch_rig_options made;

@@ -10,6 +10,7 @@
 #include <fstream>
 #include <iterator>
 #include <numbers>
+#include <thread>
 
 namespace rivulet::worker {
 namespace {
@@ -127,6 +128,13 @@ TEST(decode_sound, refuses_what_is_none_and_what_is_too_long) {
     EXPECT_EQ(made.error().code, errc::too_large);
 }
 
+TEST(decode_sound, refuses_what_would_grow_without_bounds) {
+    for (const int rate : {1, 1'979'719'488})
+        EXPECT_FALSE(
+            decode_sound(wave_file(std::vector<std::int16_t>(1'000), rate), 16'000, 10, goes_on)
+        );
+}
+
 TEST(cut_speech, cuts_where_it_is_quiet) {
     std::vector<std::int16_t> samples(1'000 * 45, 1'000);
     std::fill(samples.begin() + 12'000, samples.begin() + 12'300, std::int16_t(0));
@@ -175,6 +183,31 @@ TEST(transcribe_sound, hears_what_was_said) {
     const auto& times = chunks.back().at("timestamp").as_array();
     EXPECT_GT(times.at(1).to_number<double>(), 1);
     EXPECT_LT(times.at(1).to_number<double>(), 2.8); // its length
+}
+
+TEST(batch_models, do_not_disturb_one_another) {
+    if (!can_hear() || !can_speak())
+        GTEST_SKIP() << "no data for pocketsphinx or espeak-ng on this machine";
+    std::string heard;
+    std::size_t spoken = 0;
+    std::thread listener([&] {
+        model_call call;
+        call.file = recording("go_forward.flac");
+        if (auto made = transcribe_sound(call))
+            heard = made->body.at("text").as_string();
+    });
+    std::thread speaker([&] {
+        for (const char* manner : {"slowly", "a French woman", "fast"})
+            if (auto made = speak_text(words("One two three", manner)))
+                spoken += made->files.size();
+    });
+    const auto alone = speak_text(words("One two three", "slowly"));
+    speaker.join();
+    listener.join();
+    ASSERT_TRUE(alone);
+    EXPECT_GT(alone->files[0].bytes.size(), 40'000u);
+    EXPECT_EQ(spoken, 3u);
+    EXPECT_EQ(heard, "go forward ten meters");
 }
 
 } // namespace
