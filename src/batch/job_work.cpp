@@ -546,6 +546,10 @@ awaitable<void> job_table::impl::wind_down(self_ptr self) {
         ended = co_await self->works.join(end_limit);
     if (!ended)
         self->log.error("a job does not end");
+    if (self->options.folder.empty() && !self->unfinished.empty())
+        self->log.warn(
+            "{} jobs are gone, with -jobStore they would go on later", self->unfinished.size()
+        );
     co_await self->chores.join(end_limit);
     co_await self->teller.join(end_limit);
 }
