@@ -1,7 +1,7 @@
 // One configured libavfilter graph between a decoder and an encoder: pictures of one size and
-// format in, pictures of one size and format (YUV 4:2:0 for video) out, PTS untouched. Thread: any one at a time. The graph
-// runs on the caller's thread. Fails with: invalid_argument (libavfilter does not take the graph),
-// too_large (a picture, or the cost of the whole graph).
+// format in, pictures of one size and format (YUV 4:2:0 for video) out, PTS untouched. Thread: any
+// one at a time. The graph runs on the caller's thread. Fails with: invalid_argument (libavfilter
+// does not take the graph), too_large (a picture, or the cost of the whole graph).
 #pragma once
 
 #include "base/error.hpp"
