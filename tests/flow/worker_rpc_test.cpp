@@ -113,7 +113,16 @@ TEST_F(worker_rpc, says_what_it_can_do) {
     EXPECT_FALSE(info.has_price_info());
     EXPECT_FALSE(info.has_ticket_params());
     ASSERT_EQ(info.capabilities().bitstring_size(), 1);
-    EXPECT_EQ(info.capabilities().bitstring(0), 34426871807u);
+    const auto bits = info.capabilities().bitstring(0);
+    const auto batch = std::uint64_t{0b1111111111} << 27 & ~(std::uint64_t{1} << 35);
+    EXPECT_EQ(bits & ~batch, 34426871807u);
+    // Pictures are always there; nothing here understands sam2 and llm.
+    EXPECT_EQ(bits >> 27 & 0b1111, 0b1111u);
+    EXPECT_EQ(bits >> 32 & 0b11, 0u);
+    const auto& table = info.capabilities().constraints().percapability();
+    EXPECT_TRUE(table.at(27).models().contains("rivulet/testcard"));
+    EXPECT_TRUE(table.at(29).models().at("rivulet/kenburns").warm());
+    EXPECT_FALSE(table.contains(33));
     EXPECT_EQ(info.capabilities().version(), RIVULET_VERSION);
     const auto& live = info.capabilities().constraints().percapability().at(35).models();
     ASSERT_TRUE(live.contains("noop"));
@@ -215,7 +224,7 @@ TEST_F(worker_rpc, says_what_a_model_costs) {
     net::OrchestratorRequest everything;
     ASSERT_EQ(ask(everything, info), "");
     EXPECT_EQ(info.price_info().priceperunit(), 5);
-    ASSERT_EQ(info.capabilities_prices_size(), 3);
+    ASSERT_GE(info.capabilities_prices_size(), 7); // live, and the batch models of pictures
     EXPECT_EQ(info.capabilities_prices(2).capability(), 35u);
     EXPECT_EQ(info.capabilities_prices(2).constraint(), "avfilter");
     EXPECT_EQ(info.capabilities_prices(2).priceperunit(), 7);
