@@ -39,9 +39,14 @@ awaitable<void> event_reply::heartbeats() {
     // The coroutine beside this one says that they were cancelled.
     co_await asio::this_coro::throw_if_cancelled(false);
     const auto cancelled = co_await asio::this_coro::cancellation_state;
-    while (!over_ && !gone_ && cancelled.cancelled() == asio::cancellation_type::none) {
+    while (!over_ && cancelled.cancelled() == asio::cancellation_type::none) {
         const auto due = last_ + options_.heartbeat;
-        if (steady_clock::now() < due)
+        // Whether the client takes a chunk shows when its write has ended.
+        if (writing_)
+            co_await changed_.wait();
+        else if (gone_)
+            break;
+        else if (steady_clock::now() < due)
             co_await changed_.wait_until(due);
         else
             co_await send(": keep-alive\n\n");
@@ -55,6 +60,23 @@ awaitable<bool> event_reply::chunk(std::string_view json) {
     begun_ = true;
     co_return co_await send("data: " + *said + "\n\n");
 }
+
+// A write that is cancelled leaves by an exception; nobody may wait for its turn for ever.
+class event_reply::turn {
+  public:
+    explicit turn(event_reply& of) : of_(of) {}
+
+    ~turn() {
+        of_.writing_ = false;
+        of_.changed_.notify_all();
+    }
+
+    turn(const turn&) = delete;
+    turn& operator=(const turn&) = delete;
+
+  private:
+    event_reply& of_;
+};
 
 awaitable<bool> event_reply::send(std::string text) {
     while (writing_)
@@ -79,12 +101,11 @@ awaitable<bool> event_reply::send(std::string text) {
     gone_ = writing_ = true;
     auto& connection = peer_.connection();
     connection.expires_after(write_limit);
+    const turn ends_with_this_call(*this);
     const auto failed = co_await connection.write(asio::buffer(framed));
     connection.expires_after(duration::max());
     gone_ = bool(failed);
-    writing_ = false;
     last_ = steady_clock::now();
-    changed_.notify_all();
     co_return !gone_;
 }
 

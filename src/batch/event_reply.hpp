@@ -44,6 +44,8 @@ class event_reply final : public completion_sink {
     bool begun() const override { return begun_; }
 
   private:
+    class turn;
+
     awaitable<answer<void>> run(work what);
     awaitable<void> heartbeats();
     awaitable<bool> send(std::string text);

@@ -171,6 +171,30 @@ TEST_F(event_reply_flow, a_quiet_stream_is_kept_alive_and_may_still_begin_anew) 
     EXPECT_FALSE(begun);
 }
 
+TEST_F(event_reply_flow, a_stream_that_falls_quiet_after_a_burst_is_kept_alive_too) {
+    options_.heartbeat = 5ms;
+    std::atomic<bool> enough{false};
+    work_ = [&enough](completion_sink& to) -> awaitable<answer<void>> {
+        for (int i = 0; i < 5; ++i) {
+            const bool there = co_await to.chunk(hello);
+            EXPECT_TRUE(there);
+        }
+        for (int i = 0; i < 200 && !enough; ++i)
+            co_await sleep_for(5ms);
+        co_return answer<void>();
+    };
+    auto client = ask();
+    client.read_head();
+    std::string next = client.read_chunk();
+    while (next.starts_with("data: {"))
+        next = client.read_chunk();
+    EXPECT_EQ(next, ": keep-alive\n\n");
+    enough = true;
+    while (next == ": keep-alive\n\n")
+        next = client.read_chunk();
+    EXPECT_EQ(next, "data: [DONE]\n\n");
+}
+
 TEST_F(event_reply_flow, an_old_client_gets_plain_bytes_until_the_end) {
     work_ = say_two;
     auto client = ask("GET / HTTP/1.0\r\n\r\n");
