@@ -99,8 +99,9 @@ awaitable<outcome<bool>> orchestrator_call::send_once(
         failed = co_await send_body();
     if (disk_failed_)
         co_return failure(disk_failed_, "can't read the upload: " + disk_failed_.message());
-    // Whoever refuses a body answers early and stops reading: its answer counts more.
-    if (failed && failed != errc::timed_out)
+    // Whoever refuses a body answers early and stops reading: its answer counts more. No other one
+    // can follow half a request.
+    if (failed)
         limit(refusal_limit);
     const auto unread = co_await connection_->read_head();
     if (!unread) {
