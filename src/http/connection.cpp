@@ -39,8 +39,10 @@ void connection::close_soon(bool idle_only) {
     asio::post(owner_->shards_.at(shard_), [self = shared_from_this(), idle_only] {
         if (self->owner_->shards_.current() != self->shard_)
             return self->close_soon(idle_only); // it moved meanwhile
-        if (!idle_only || !self->answering_)
-            self->io_->close();
+        if (idle_only && self->answering_)
+            return;
+        self->io_->close();
+        self->reader_.closed();
     });
 }
 

@@ -249,4 +249,13 @@ void request_reader::unwatch_peer() {
     ahead_->on_left = nullptr;
 }
 
+void request_reader::closed() {
+    if (ahead_->pending) // its end tells
+        return;
+    if (!ahead_->failed)
+        ahead_->failed = make_error_code(errc::closed);
+    if (auto call = std::exchange(ahead_->on_left, nullptr))
+        call();
+}
+
 } // namespace rivulet::http

@@ -94,6 +94,9 @@ class request_reader {
     // once, on the shard, while the watch lasts.
     void watch_peer(std::function<void()> on_left);
     void unwatch_peer();
+    // The connection was closed from this side: who watches is told, also when so much has arrived
+    // ahead that nothing is read any more.
+    void closed();
 
     // Completes once no background read is pending; cancel or close the connection first, or the
     // peer's next bytes are waited for.

@@ -256,6 +256,20 @@ TEST_F(http_request_reader, notices_a_peer_that_leaves_while_a_reply_is_awaited)
     EXPECT_EQ(reader.header().target(), "/next");
 }
 
+TEST_F(http_request_reader, a_watch_ends_with_the_connection_also_when_too_much_came_ahead) {
+    EXPECT_EQ(read_head("GET / HTTP/1.1\r\n\r\n"), "ok");
+    int left = 0;
+    reader.watch_peer([&] { ++left; });
+    feed.give(std::string(200'000, 'x'));
+    for (int i = 0; i < 200; ++i)
+        run();
+    EXPECT_EQ(left, 0);
+    reader.closed();
+    reader.closed();
+    run();
+    EXPECT_EQ(left, 1);
+}
+
 TEST_F(http_request_reader, relays_a_body_that_was_pipelined_whole_without_waiting_for_more) {
     EXPECT_EQ(read_head("GET / HTTP/1.1\r\n\r\n"), "ok");
     reader.watch_peer([] { FAIL() << "nobody left"; });
