@@ -21,6 +21,11 @@ failure about(const std::filesystem::path& file, error_code why) {
     return failure(why, fmt::format("a job's file {}: {}", file.string(), why.message()));
 }
 
+// Whatever else somebody keeps in a folder of that name is theirs.
+bool is_job_id(const std::string& name) {
+    return name.size() == 32 && name.find_first_not_of("0123456789abcdef") == name.npos;
+}
+
 class descriptor {
   public:
     explicit descriptor(int fd) : fd_(fd) {}
@@ -87,7 +92,8 @@ outcome<void> job_uploads::prepare(const std::unordered_set<std::string>& known)
         return about(folder_, last_error());
     for (std::filesystem::directory_iterator each(folder_, failed), end; !failed && each != end;
          each.increment(failed))
-        if (!known.count(each->path().filename().string())) {
+        if (const auto name = each->path().filename().string();
+            is_job_id(name) && !known.count(name)) {
             std::error_code ignored;
             std::filesystem::remove(each->path(), ignored);
         }

@@ -1,6 +1,7 @@
 #include "batch/media_decoding.hpp"
 
 #include "batch/media_input.hpp"
+#include "batch/picture_bombs.hpp"
 
 #include <fmt/core.h>
 
@@ -157,6 +158,10 @@ check_picture(const media_format& format, const image_header& header, const medi
         return failure(errc::media_error, "there is no memory or no decoder for the picture");
     if (!read_exactly(content, 0, {packet->data, static_cast<std::size_t>(packet->size)}))
         return damaged;
+    const auto size = without_bombs({packet->data, static_cast<std::size_t>(packet->size)});
+    if (size == 0)
+        return damaged;
+    av_shrink_packet(packet.get(), static_cast<int>(size));
     packet->flags |= AV_PKT_FLAG_KEY;
     if (!decodes(*decoder, packet.get()))
         return damaged;

@@ -8,7 +8,8 @@ namespace rivulet::batch {
 namespace {
 
 constexpr int buffer_bytes = 64 * 1024;
-constexpr unsigned most_streams = 32;
+constexpr unsigned most_streams = 8; // each may have an index of that size
+constexpr std::size_t allocation_bytes = 288u << 20;
 
 int refuse_open(AVFormatContext*, AVIOContext**, const char*, int, AVDictionary**) {
     return AVERROR(EPERM);
@@ -24,7 +25,12 @@ int bounded_buffer(AVCodecContext* context, AVFrame* frame, int flags) {
 
 } // namespace
 
+void bound_libav_memory() {
+    av_max_alloc(allocation_bytes);
+}
+
 void bound_decoder(AVCodecContext& context, std::int64_t pixels) {
+    bound_libav_memory();
     context.thread_count = 1;
     context.thread_type = FF_THREAD_SLICE; // frame threads want a get_buffer2() of another kind
     context.max_pixels = pixels;
@@ -37,6 +43,7 @@ media_input::open(const media_bytes& from, const char* demuxer, duration limit) 
     const auto* format = demuxer ? av_find_input_format(demuxer) : nullptr;
     if (!format)
         return failure(errc::media_error, "libav can't read this format here");
+    bound_libav_memory();
     auto made = std::make_unique<media_input>(from);
     made->left_ = from.size * 4 + (1u << 20);
     made->until_ = steady_clock::now() + limit;

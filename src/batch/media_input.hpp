@@ -13,6 +13,11 @@
 
 namespace rivulet::batch {
 
+// No single allocation of libav's is larger from here on, in the whole process: some bytes of a
+// container can ask for gigabytes, of an index as of a text. Room for a picture of 8192x4096 with
+// eight bytes a pixel.
+void bound_libav_memory();
+
 // For decoders: one thread, no picture beyond `pixels`.
 void bound_decoder(AVCodecContext& context, std::int64_t pixels);
 

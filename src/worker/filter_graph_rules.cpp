@@ -267,7 +267,8 @@ bool listed(std::string_view words, std::string_view wanted) {
 // Whatever the quoting hides: the text without quotes, backslashes and spaces must not hold these.
 // The functions can loop without end or nest loops; the others name files. libavutil knows a
 // function by its name and any character after it that can't be part of a name, and looks for the
-// '(' further on: "while.(1,1)" is a loop. So the bare word is refused, whatever follows.
+// '(' further on: "while.(1,1)" is a loop. So the bare word is refused, whatever follows. In a
+// text, "%{eif:1:d:999999999}" and strftime()'s "%999999999Y" fill the memory with digits.
 std::optional<std::string> forbidden_word(std::string_view text) {
     std::string bare;
     std::vector<bool> cut; // a quote or a backslash was left out in front, and may be still there
@@ -279,7 +280,18 @@ std::optional<std::string> forbidden_word(std::string_view text) {
         bare.push_back(c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c);
         cut.push_back(std::exchange(left_out, false));
     }
-    for (const std::string_view word : {"file=", "filename=", "plot=", "fontsdir=", "model="})
+    for (const std::string_view word :
+         {"file=",
+          "filename=",
+          "plot=",
+          "fontsdir=",
+          "model=",
+          "{eif",
+          "{expr_int_format",
+          "{localtime:",
+          "{gmtime:",
+          "pts:localtime:",
+          "pts:gmtime:"})
         if (bare.find(word) != std::string::npos)
             return std::string(word);
     for (const std::string_view word : {"while", "root", "taylor", "print"})
@@ -316,6 +328,8 @@ outcome<void> check_options(const filter_rule& rule, const std::vector<option_us
             return refuse(
                 fmt::format("option \"{}\" of filter \"{}\" is not allowed", option.name, rule.name)
             );
+        } else if (option.name == "expansion" && !listed("none normal", option.value)) {
+            return refuse("\"expansion\" takes \"none\" or \"normal\"");
         }
     }
     return {};

@@ -1,5 +1,8 @@
 #include "worker/picture.hpp"
 
+#include "batch/media_input.hpp"
+#include "batch/picture_bombs.hpp"
+
 #include <fmt/format.h>
 
 #include <cstring>
@@ -62,6 +65,11 @@ outcome<frame_ptr> decode_picture(std::string_view file) {
         av_new_packet(packet.get(), static_cast<int>(file.size())) < 0)
         return no_memory();
     std::memcpy(packet->data, file.data(), file.size());
+    const auto size = batch::without_bombs({packet->data, static_cast<std::size_t>(packet->size)});
+    if (size == 0)
+        return failure(errc::media_error, "the image can't be decoded");
+    av_shrink_packet(packet.get(), static_cast<int>(size));
+    batch::bound_libav_memory();
     context->thread_count = 1;
     context->thread_type = 0;
     context->max_pixels = picture_pixel_limit;

@@ -1,5 +1,6 @@
 #include "worker/wave_file.hpp"
 
+#include "batch/media_input.hpp"
 #include "media/av_ptr.hpp"
 
 #include <fmt/format.h>
@@ -111,7 +112,7 @@ class sound_reader {
             convert(nullptr, 0, swr_get_out_samples(resampler_.get(), 0));
     }
 
-    bool full() const { return samples_.size() >= most_; }
+    bool full() const { return too_long_ || samples_.size() >= most_; }
 
     std::vector<std::int16_t> take() { return std::move(samples_); }
 
@@ -152,6 +153,10 @@ class sound_reader {
         if (room < 0 || full())
             return false;
         const auto had = samples_.size();
+        // One block of a file that claims one sample a second lasts for hours.
+        too_long_ = had + static_cast<std::size_t>(room) > most_ + static_cast<std::size_t>(rate_);
+        if (too_long_)
+            return false;
         samples_.resize(had + static_cast<std::size_t>(room));
         auto* into = reinterpret_cast<std::uint8_t*>(samples_.data() + had);
         const int got = swr_convert(resampler_.get(), &into, room, from, count);
@@ -163,6 +168,7 @@ class sound_reader {
     std::size_t most_;
     std::unique_ptr<SwrContext, free_resampler> resampler_;
     int format_ = 0, channels_ = 0;
+    bool too_long_ = false;
     std::vector<std::int16_t> samples_;
 
   public:
@@ -197,6 +203,7 @@ std::string wave_file(std::span<const std::int16_t> samples, int rate) {
 outcome<std::vector<std::int16_t>> decode_sound(
     std::string_view file, int rate, double seconds_limit, const std::function<bool()>& cancelled
 ) {
+    batch::bound_libav_memory();
     reading_place place{file, 0};
     auto* block = static_cast<unsigned char*>(av_malloc(io_block));
     const std::unique_ptr<AVIOContext, free_io> io(
@@ -213,7 +220,7 @@ outcome<std::vector<std::int16_t>> decode_sound(
     // Nothing that would open further files.
     raw->format_whitelist = av_strdup("wav,mp3,flac,ogg,matroska,webm,mov,mp4,m4a,aac");
     raw->protocol_whitelist = av_strdup("none");
-    raw->max_streams = 16;
+    raw->max_streams = 8;
     raw->probesize = 1 << 20;
     if (avformat_open_input(&raw, nullptr, nullptr, nullptr) < 0) // frees it when it fails
         return failure(

@@ -1,11 +1,13 @@
 #include "batch/media_format.hpp"
 #include "batch/media_probe.hpp"
+#include "batch/picture_bombs.hpp"
 #include "support/batch_samples.hpp"
 
 #include <gtest/gtest.h>
 
 #include <cmath>
 #include <cstring>
+#include <sys/resource.h>
 
 namespace rivulet::batch {
 namespace {
@@ -184,6 +186,89 @@ TEST(batch_conformance, s22_what_is_no_sound_is_found_before_anybody_is_asked) {
         ASSERT_FALSE(facts) << bytes.substr(0, 4) << " lasts " << facts->seconds;
         EXPECT_EQ(facts.error().code, errc::media_error);
     }
+}
+
+std::string big_endian(std::uint32_t value) {
+    std::string made;
+    for (int shift = 24; shift >= 0; shift -= 8)
+        made += static_cast<char>(value >> shift & 0xff);
+    return made;
+}
+
+std::string box(const std::string& type, const std::string& content) {
+    return big_endian(static_cast<std::uint32_t>(content.size() + 8)) + type + content;
+}
+
+std::string numbers(std::initializer_list<std::uint32_t> all) {
+    std::string made;
+    for (const auto each : all)
+        made += big_endian(each);
+    return made;
+}
+
+// A track that says it has so many samples, all in one chunk, in a few bytes.
+std::string sound_track(std::uint32_t id, std::uint32_t samples) {
+    const auto zeros = [](std::size_t count) { return std::string(count, '\0'); };
+    const auto format = zeros(6) + std::string("\0\1", 2) + zeros(8) + std::string("\0\2\0\20", 4) +
+                        zeros(4) + numbers({48000u << 16});
+    const auto table = box("stsd", numbers({0, 1}) + box("mp4a", format)) +
+                       box("stts", numbers({0, 1, samples, 1024})) +
+                       box("stsc", numbers({0, 1, 1, samples, 1})) +
+                       box("stsz", numbers({0, 1, samples})) + box("stco", numbers({0, 1, 40}));
+    const auto media = box("mdhd", numbers({0, 0, 0, 48000, samples, 0})) +
+                       box("hdlr", numbers({0, 0}) + "soun" + zeros(13)) +
+                       box("minf", box("smhd", zeros(8)) + box("stbl", table));
+    return box(
+        "trak", box("tkhd", numbers({7, 0, 0, id, 0, 1000}) + zeros(60)) + box("mdia", media)
+    );
+}
+
+long peak_megabytes() {
+    rusage used{};
+    getrusage(RUSAGE_SELF, &used);
+    return used.ru_maxrss / 1024;
+}
+
+std::string defused(std::string file) {
+    file.resize(without_bombs({reinterpret_cast<std::uint8_t*>(file.data()), file.size()}));
+    return file;
+}
+
+TEST(media_probe, an_index_of_millions_of_samples_in_a_few_bytes_takes_no_gigabytes) {
+    std::string tracks;
+    for (std::uint32_t id = 1; id <= 2; ++id)
+        tracks += sound_track(id, 60'000'000);
+    const auto file =
+        box("ftyp", "isom" + std::string(4, '\0') + "isom") + box("mdat", std::string(1000, '\0')) +
+        box("moov", box("mvhd", numbers({0, 0, 0, 48000, 1000}) + std::string(80, '\0')) + tracks);
+    const auto before = peak_megabytes();
+    EXPECT_FALSE(probe(media_kind::audio, file));
+    EXPECT_LT(peak_megabytes() - before, 800);
+}
+
+TEST(media_probe, compressed_texts_of_a_png_are_not_unpacked) {
+    const auto plain = batch_sample("still.png");
+    const std::size_t behind_header = 8 + 25;
+    const auto chunk = [](const std::string& type, const std::string& content) {
+        return big_endian(static_cast<std::uint32_t>(content.size())) + type + content +
+               std::string(4, '\0');
+    };
+    auto file = plain;
+    file.insert(
+        behind_header,
+        chunk("zTXt", "a bomb") + chunk("iCCP", std::string(5000, 'x')) + chunk("iTXt", "")
+    );
+    EXPECT_EQ(defused(file), defused(plain));
+    EXPECT_TRUE(probe(media_kind::image, file)); // their sums are wrong, so nobody looked at them
+}
+
+TEST(media_probe, a_jpeg_of_thousands_of_scans_is_not_decoded) {
+    auto file = batch_sample("still.jpg");
+    EXPECT_EQ(defused(file), file);
+    for (int i = 0; i < 1000; ++i)
+        file.insert(file.size() - 2, "\xff\xda");
+    EXPECT_EQ(defused(file), "");
+    EXPECT_FALSE(probe(media_kind::image, file));
 }
 
 TEST(media_format, goes_by_content_alone) {
