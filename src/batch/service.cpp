@@ -115,7 +115,7 @@ outcome<std::unique_ptr<service>> service::open(
         all->sweeper = std::make_unique<task_group>(
             all->shards_.at(0).get_executor(), all->log.with("results")
         );
-        all->sweeper->spawn("sweep", sweep_results(all->results, all->threads));
+        all->sweeper->spawn("sweep", sweep_results(all->results, all->disk));
         begun.set_value();
     });
     begun.get_future().wait();
@@ -142,7 +142,7 @@ void service::add_routes(http::server& server) {
     server.exchange_route(http::verb::post, "/v1/chat/completions", chat);
     all->add_information(server);
     all->jobs->add_routes(server, all->check);
-    all->results->add_routes(server);
+    all->results->add_routes(server, all->disk.get());
 }
 
 void service::stop() {

@@ -84,7 +84,9 @@ struct service::impl {
 
     std::atomic<bool> stopping{false};
     shards& shards_;
-    std::shared_ptr<blocking_threads> threads;
+    std::shared_ptr<blocking_threads> threads; // uploads, and looking into files
+    // The result folder: a picture that takes long to look into keeps nobody from his result.
+    std::shared_ptr<blocking_threads> disk = std::make_shared<blocking_threads>(2);
     http::connection_pool connections;
     std::shared_ptr<result_store> results;
     result_media media;

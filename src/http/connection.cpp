@@ -219,7 +219,7 @@ awaitable<void> connection::answer_whole(exchange& now) {
     response refusal;
     if (upgrade) {
         refusal = refuse(http::status::upgrade_required, "a WebSocket is wanted here");
-        refusal.headers = {{"Upgrade", "websocket"}};
+        refusal.headers.emplace_back("Upgrade", "websocket");
     } else if (allowed.empty()) {
         refusal = refuse(
             http::status::not_found, "no such path: " + std::string(target.path.substr(0, 200))
@@ -229,8 +229,11 @@ awaitable<void> connection::answer_whole(exchange& now) {
         refusal.headers = {{"Allow", allowed + ", OPTIONS"}};
         if (owner_->options.cors) {
             refusal.headers.emplace_back("Access-Control-Allow-Methods", allowed + ", OPTIONS");
+            // Whatever the page means to send: the answer is for any origin, without credentials.
+            const auto wanted = now["Access-Control-Request-Headers"];
             refusal.headers.emplace_back(
-                "Access-Control-Allow-Headers", "Content-Type, Authorization"
+                "Access-Control-Allow-Headers",
+                wanted.empty() ? "Content-Type, Authorization" : std::string(wanted)
             );
         }
     } else {
@@ -238,7 +241,7 @@ awaitable<void> connection::answer_whole(exchange& now) {
             http::status::method_not_allowed,
             std::string(now.header().method_string()) + " is not allowed here; use " + allowed
         );
-        refusal.headers = {{"Allow", allowed + ", OPTIONS"}};
+        refusal.headers.emplace_back("Allow", allowed + ", OPTIONS");
     }
     // A short body is drained so that the connection can be used again; a long one closes it.
     const bool is_short = reader_.content_length().value_or(1 << 20) <= 64 * 1024;

@@ -128,6 +128,10 @@ TEST(http_server, preflights_are_answered_when_cors_is_on) {
     EXPECT_EQ(reply.status, 204);
     EXPECT_EQ(reply["Access-Control-Allow-Origin"], "*");
     EXPECT_EQ(reply["Access-Control-Allow-Methods"], "POST, PUT, OPTIONS");
+    const auto special = rig.ask(request_text(
+        "OPTIONS", "/echo", "Origin: http://page\r\nAccess-Control-Request-Headers: prefer\r\n"
+    ));
+    EXPECT_EQ(special["Access-Control-Allow-Headers"], "prefer");
     EXPECT_EQ(rig.ask(request_text("GET", "/hello"))["Access-Control-Allow-Origin"], "*");
     EXPECT_EQ(rig.ask(request_text("GET", "/nowhere"))["Access-Control-Allow-Origin"], "*");
     http_rig without;
