@@ -1,5 +1,7 @@
 #include "batch/picture_bombs.hpp"
 
+#include "batch/png_pixels.hpp"
+
 #include <algorithm>
 #include <cstring>
 #include <string_view>
@@ -62,7 +64,7 @@ std::size_t without_bombs(octets file) {
     using namespace std::string_view_literals;
     constexpr auto png = "\x89PNG\r\n\x1a\n"sv;
     if (begins_with(file, png))
-        return without_packed_chunks(file, png.size());
+        return pixels_fit(file) ? without_packed_chunks(file, png.size()) : 0;
     if (begins_with(file, "\xff\xd8"sv) && !has_few_scans(file))
         return 0;
     return file.size();
