@@ -141,7 +141,7 @@ double counted_length(media_input& input, const AVStream& track, double most) {
 
 outcome<void>
 check_picture(const media_format& format, const image_header& header, const media_bytes& content) {
-    if (header.animated || header.width * header.height > decoded_pixels)
+    if (header.animated || header.pixels() > decoded_pixels)
         return outcome<void>();
     const failure damaged(
         errc::media_error,
@@ -150,7 +150,7 @@ check_picture(const media_format& format, const image_header& header, const medi
     if (content.size == 0 || content.size > std::numeric_limits<int>::max() / 2)
         return damaged;
     std::unique_lock<std::mutex> turn(large_one, std::defer_lock);
-    if (content.size > large_bytes || header.width * header.height > large_pixels)
+    if (content.size > large_bytes || header.pixels() > large_pixels)
         turn.lock();
     av_ptr<AVPacket> packet(av_packet_alloc());
     auto decoder = open_decoder(picture_codec(format), nullptr, decoded_pixels);

@@ -1,3 +1,4 @@
+#include "batch/image_header.hpp"
 #include "batch/media_format.hpp"
 #include "batch/media_probe.hpp"
 #include "batch/picture_bombs.hpp"
@@ -78,6 +79,15 @@ TEST(media_probe, refuses_a_picture_that_claims_to_be_enormous_before_it_is_deco
     const auto facts = probe(media_kind::image, bytes);
     ASSERT_FALSE(facts);
     EXPECT_EQ(facts.error().detail, "the picture is 2130706480x32; at most 16384x16384 is taken");
+}
+
+TEST(media_probe, counts_the_pixels_of_impossible_sides_without_overflow) {
+    image_header header;
+    header.width = header.height = 0xe1e1e1e1;
+    EXPECT_EQ(header.pixels(), std::int64_t{1} << 60);
+    header.width = 16'384;
+    header.height = 16'385;
+    EXPECT_EQ(header.pixels(), 16'384ll * 16'385);
 }
 
 TEST(media_probe, takes_a_picture_at_the_limit_and_none_past_it) {
