@@ -240,7 +240,7 @@ constexpr std::array table{
     setting{.group = "Batch", .name = "resultStore", .member = &settings::result_store, .commands = gateway,
             .help = "Folder for the files that answers point to. Empty: they are kept in memory."},
     setting{.group = "Batch", .name = "resultStoreBytes", .member = &settings::result_store_bytes, .commands = gateway,
-            .help = "Bytes of all those files; the oldest go first.", .low = 1 << 20, .high = no_limit},
+            .help = "Bytes of all those files; the oldest go first.", .low = 1 << 20, .high = 1ll << 50},
     setting{.group = "Batch", .name = "resultFileBytes", .member = &settings::result_file_bytes, .commands = gateway,
             .help = "Longest single one.", .low = 1'024, .high = 1ll << 34},
     setting{.group = "Batch", .name = "resultTTL", .member = &settings::result_ttl, .commands = gateway,
