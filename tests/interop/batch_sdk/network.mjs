@@ -111,6 +111,8 @@ export class Network {
     async stop() {
         for (const one of this.#programs.reverse()) await one.stop();
         rmSync(this.#folder, { recursive: true, force: true });
+        // Node 18 keeps the connections that fetch has left open, and the process with them.
+        setTimeout(() => process.exit(), 1000).unref();
     }
 
     get log() { return this.#programs.map(one => one.log).join('\n----\n'); }
