@@ -1,8 +1,8 @@
 #include "batch/job_table.hpp"
 
 #include "base/on_every_shard.hpp"
+#include "batch/access_question.hpp"
 #include "batch/job_table_parts.hpp"
-#include "live/http_access.hpp"
 
 #include <boost/json/serialize.hpp>
 #include <fmt/core.h>
@@ -129,28 +129,6 @@ job_table::accept(std::shared_ptr<const request> what, std::string base, std::st
 namespace {
 
 using table_parts = std::shared_ptr<job_table::impl>;
-
-awaitable<std::optional<api_error>>
-ask_access(const ingest::check_access& check, const http::request& head) {
-    if (!check)
-        co_return std::nullopt;
-    ingest::access_request asked;
-    asked.action = ingest::access_action::control;
-    asked.protocol = "http";
-    asked.key = live::key_of(head);
-    asked.remote = head.remote.address().to_string();
-    auto allowed = co_await check(std::move(asked));
-    if (allowed)
-        co_return std::nullopt;
-    const bool unauthorized = allowed.error().code == errc::unauthorized;
-    api_error no(
-        unauthorized ? http::status::unauthorized : http::status::service_unavailable,
-        allowed.error().detail
-    );
-    if (!unauthorized)
-        no.retry_after = std::chrono::seconds(2);
-    co_return no;
-}
 
 bool may_be_an_id(const std::string& text) {
     return text.size() == id_digits &&

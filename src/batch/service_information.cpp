@@ -1,5 +1,6 @@
 // What users and machines may look up: what is offered, how it is asked for, whether anybody is
 // there.
+#include "batch/access_question.hpp"
 #include "batch/docs_page.hpp"
 #include "batch/model_list.hpp"
 #include "batch/openai.hpp"
@@ -57,7 +58,7 @@ http::handler service::impl::guarded(maker make) {
 
 awaitable<http::response>
 service::impl::answer_guarded(const maker& make, const http::request& head) {
-    auto no = co_await ask_access(head);
+    auto no = co_await ask_access(check, head);
     if (no)
         co_return to_response(*no, {});
     co_return make(head);

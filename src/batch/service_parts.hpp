@@ -62,7 +62,6 @@ struct service::impl {
     // Whether the visit may go on: stopped, access, its turn. False: it was answered, or nobody is
     // there to be answered.
     awaitable<bool> let_in(visit& now);
-    awaitable<std::optional<api_error>> ask_access(const http::request& head) const;
     // Its turn; else why not.
     awaitable<std::optional<api_error>> take_place(visit& now);
 

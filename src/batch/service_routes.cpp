@@ -1,24 +1,17 @@
+#include "batch/access_question.hpp"
 #include "batch/event_reply.hpp"
 #include "batch/job_routes.hpp"
 #include "batch/openai.hpp"
 #include "batch/public_url.hpp"
 #include "batch/service_parts.hpp"
-#include "live/http_access.hpp"
 
 #include <ctime>
-#include <sstream>
 
 namespace rivulet::batch {
 namespace {
 
 // Counted for a client that left before it had a reply.
 constexpr auto nobody_there = "499";
-
-std::string text_of(const tcp::endpoint& remote) {
-    std::ostringstream out;
-    out << remote;
-    return out.str();
-}
 
 // What an unread body may have to keep its connection alive: it is here already, or nearly.
 constexpr std::uint64_t short_body = 64 * 1024;
@@ -74,27 +67,6 @@ awaitable<void> service::impl::refuse(visit& now, const api_error& why) {
     co_await reply(now, now.dialect.refusal(why, now.id));
 }
 
-awaitable<std::optional<api_error>> service::impl::ask_access(const http::request& head) const {
-    if (!check)
-        co_return std::nullopt;
-    ingest::access_request asked;
-    asked.action = ingest::access_action::control;
-    asked.protocol = "http";
-    asked.key = live::key_of(head);
-    asked.remote = text_of(head.remote);
-    auto allowed = co_await check(std::move(asked));
-    if (allowed)
-        co_return std::nullopt;
-    const bool unauthorized = allowed.error().code == errc::unauthorized;
-    api_error no(
-        unauthorized ? http::status::unauthorized : http::status::service_unavailable,
-        allowed.error().detail
-    );
-    if (!unauthorized)
-        no.retry_after = std::chrono::seconds(2);
-    co_return no;
-}
-
 awaitable<std::optional<api_error>> service::impl::take_place(visit& now) {
     if (auto place = doors.enter_now()) {
         now.place = std::move(*place);
@@ -116,7 +88,7 @@ awaitable<bool> service::impl::let_in(visit& now) {
         no.emplace(http::status::service_unavailable, "the gateway is stopping");
         no->retry_after = std::chrono::seconds(2);
     } else {
-        no = co_await ask_access(now.head);
+        no = co_await ask_access(check, now.head);
     }
     if (!no) {
         no = co_await take_place(now);
