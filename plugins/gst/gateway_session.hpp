@@ -59,7 +59,9 @@ class session_listener {
     virtual void output_unit(media::access_unit unit) = 0;
     // An event of the stream as the gateway's event feed tells it (type, data); docs/events.md.
     virtual void event(const std::string& type, const boost::json::object& data) = 0;
-    // After finish(): everything that the gateway had is out.
+    // The input should bring a keyframe soon: nothing can be sent before one.
+    virtual void keyframe_wanted() = 0;
+    // After finish(): everything that the gateway had is out, or the limit has passed. Once.
     virtual void drained() = 0;
 };
 
