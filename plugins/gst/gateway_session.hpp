@@ -27,7 +27,9 @@ struct session_settings {
     bool tls_verify = true;
     duration connect_timeout = std::chrono::seconds(5);
     duration first_retry = std::chrono::milliseconds(250), last_retry = std::chrono::seconds(10);
-    std::size_t queue_bytes = 8u << 20; // of input not sent yet; above it video drops to a keyframe
+    // Of input not sent yet; above either, video drops to the next keyframe.
+    std::size_t queue_bytes = 8u << 20;
+    duration queue_time = std::chrono::seconds(3);
 
     session_settings() {}
 };
@@ -51,7 +53,8 @@ class session_listener {
     virtual void connected(const session_place& place) = 0;
     // The gateway is not there, or ended the stream; tried again in `retry`.
     virtual void lost(const std::string& reason, duration retry) = 0;
-    // Trying again is hopeless (401, 403, 400, 404: `status`); once, nothing follows.
+    // Trying again is hopeless; once, nothing follows. `status` is the gateway's answer (401, 403,
+    // 400, 404, …); 0 when the settings can't even be asked with.
     virtual void refused(int status, const std::string& reason) = 0;
     // Of the output; before its first unit and whenever it changes.
     virtual void output_format(const media::stream_format& format) = 0;
