@@ -113,6 +113,7 @@ struct settings {
     duration max_request_wait = std::chrono::seconds(30);
     duration batch_timeout = std::chrono::minutes(20), batch_try_timeout = std::chrono::minutes(15);
     std::uint64_t max_json_bytes = 10u << 20, max_upload_bytes = 100u << 20;
+    std::uint64_t batch_memory = 1ull << 30;
     std::string upload_folder; // empty: the system's
     std::string job_webhook_secret;
     bool llm_done_event = true;
