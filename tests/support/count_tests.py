@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
-"""Prints "PASSED FAILED": the test cases of a `meson test` run. Argument: the meson-logs folder.
+"""Prints "PASSED FAILED": the test cases of a `meson test` run. Arguments: the meson-logs folder, and
+the base name of its logs when it is not "testlog". With --failed instead the names of the programs
+that failed, one a line.
 
 A GoogleTest program counts with each of its cases, any other program as one. A program that ended
 badly without naming a failed case (a crash, a timeout) counts as one failure. Skipped cases count
@@ -12,10 +14,10 @@ import sys
 import xml.etree.ElementTree as xml
 
 
-def cases_of(folder):
+def cases_of(logs):
     """Passed and failed cases of each program, from the JUnit file."""
     counts = {}
-    for suite in xml.parse(os.path.join(folder, "testlog.junit.xml")).getroot().iter("testsuite"):
+    for suite in xml.parse(logs + ".junit.xml").getroot().iter("testsuite"):
         for case in suite.findall("testcase"):
             program = case.get("classname") if suite.get("name", "").count(".") == 0 else None
             bad = case.find("failure") is not None or case.find("error") is not None
@@ -26,17 +28,25 @@ def cases_of(folder):
     return counts
 
 
+def failed_programs(logs):
+    with open(logs + ".json", encoding="utf-8") as log:
+        tests = [json.loads(line) for line in log]
+    return [t["name"].rpartition(" / ")[2] for t in tests
+            if t["result"] not in ("OK", "SKIP", "EXPECTEDFAIL")]
+
+
 def main():
-    folder = sys.argv[1]
-    passed = failed = programs_failed = 0
-    for good, bad in cases_of(folder).values():
+    arguments = [a for a in sys.argv[1:] if a != "--failed"]
+    logs = os.path.join(arguments[0], arguments[1] if len(arguments) > 1 else "testlog")
+    programs = failed_programs(logs)
+    if "--failed" in sys.argv:
+        print("\n".join(programs))
+        return
+    passed = failed = 0
+    for good, bad in cases_of(logs).values():
         passed += good
         failed += bad
-    with open(os.path.join(folder, "testlog.json"), encoding="utf-8") as log:
-        for line in log:
-            if json.loads(line)["result"] not in ("OK", "SKIP", "EXPECTEDFAIL"):
-                programs_failed += 1
-    print(passed, max(failed, programs_failed))
+    print(passed, max(failed, len(programs)))
 
 
 main()
