@@ -163,6 +163,23 @@ void doors::add_whep(http::server& front) {
         whep_routes_->add(front, std::string(path) + "whep", locate, whep_->door());
 }
 
+void doors::add_trickle(http::server& front) {
+    live::trickle_door_options wanted;
+    wanted.playback_prefix = options_.whep_url;
+    wanted.session.publisher.transcoder.keyframe_interval = options_.keyframe_interval;
+    trickle_ = std::make_unique<live::trickle_door>(
+        services_.threads,
+        services_.channels,
+        services_.door_channels,
+        services_.streams,
+        services_.gate,
+        services_.events.shared_from_this(),
+        std::move(wanted),
+        log_.with("trickle")
+    );
+    trickle_->add_route(front);
+}
+
 outcome<std::vector<std::uint16_t>> doors::open_webrtc(http::server& front) {
     auto where = parse_listen_address(options_.webrtc_addr, true);
     if (!where)
@@ -202,6 +219,7 @@ doors::open(http::server& front, http::tls_context certificate, gateway_ports& p
         return {};
     };
     outcome<void> done;
+    add_trickle(front);
     if (!options_.webrtc_addr.empty())
         done = taken(open_webrtc(front), ports.webrtc);
     // Before RTMP: streams ask how many watch them as soon as they are.
@@ -242,6 +260,8 @@ void doors::close(duration drain) {
     for (auto* routes : {whip_routes_.get(), whep_routes_.get()})
         if (routes)
             routes->stop();
+    if (trickle_)
+        trickle_->stop();
     if (whip_)
         whip_->stop();
     if (whep_)

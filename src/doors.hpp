@@ -1,8 +1,7 @@
 // Every door through which media comes and goes besides plain HTTP: RTMP, RTMPS, SRT, WebRTC (WHIP
-// and WHEP). Builds them from the gateway's options and connects each to the streams, the feeds and
-// the gate.
-// Thread: construct, open, close and destroy from the owner's thread, outside the shards.
-// Owns: the servers and the WebRTC network.
+// and WHEP), trickle. Builds them from the gateway's options and connects each to the streams, the
+// feeds and the gate. Thread: construct, open, close and destroy from the owner's thread, outside
+// the shards. Owns: the servers and the WebRTC network.
 #pragma once
 
 #include "egress/feed_table.hpp"
@@ -16,6 +15,7 @@
 #include "live/event_hub.hpp"
 #include "live/gate.hpp"
 #include "live/registry.hpp"
+#include "live/trickle_door.hpp"
 #include "trickle/channel_table.hpp"
 #include "webrtc/network.hpp"
 #include "webrtc/session_routes.hpp"
@@ -32,6 +32,7 @@ struct door_services {
     live::registry& streams;
     live::gate& gate;
     live::event_hub& events;
+    live::door_channels& door_channels; // of the trickle door
 };
 
 class doors {
@@ -41,8 +42,9 @@ class doors {
     doors(const doors&) = delete;
     doors& operator=(const doors&) = delete;
 
-    // Adds the routes of WHIP and WHEP to `front`, which does not listen yet, and opens every port.
-    // `certificate` is of RTMPS. Fails with a text that names the setting or the address.
+    // Adds the routes of WHIP, WHEP and trickle to `front`, which does not listen yet, and opens
+    // every port. `certificate` is of RTMPS. Fails with a text that names the setting or the
+    // address.
     outcome<void> open(http::server& front, http::tls_context certificate, gateway_ports& ports);
     // Publishers and viewers are told; waits at most about `drain` for each door.
     void close(duration drain);
@@ -62,6 +64,7 @@ class doors {
     outcome<std::vector<std::uint16_t>> open_webrtc(http::server& front);
     void add_whip(http::server& front);
     void add_whep(http::server& front);
+    void add_trickle(http::server& front);
 
     const door_services services_;
     const gateway_options& options_;
@@ -74,6 +77,7 @@ class doors {
     std::unique_ptr<ingest::whip_door> whip_;
     std::unique_ptr<egress::whep_door> whep_;
     std::unique_ptr<webrtc::session_routes> whip_routes_, whep_routes_;
+    std::unique_ptr<live::trickle_door> trickle_;
 };
 
 } // namespace rivulet

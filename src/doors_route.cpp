@@ -62,6 +62,7 @@ json::object to_json(const door_list& doors, std::string_view host) {
     };
     body["whip"] = webrtc("whip");
     body["whep"] = webrtc("whep");
+    body["trickle"] = "/live/video-to-video/{stream}/trickle";
     body["ice_servers"] = ice_servers(doors);
     body["auth"] = doors.auth;
     body["pipelines"] = json::array(doors.pipelines.begin(), doors.pipelines.end());

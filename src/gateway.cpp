@@ -55,6 +55,7 @@ struct gateway::impl {
     std::unique_ptr<worker::service> built_in;
     std::unique_ptr<network> orchestrators;
     std::unique_ptr<trickle::channel_table> channels;
+    std::unique_ptr<live::door_channels> door_channels;
     std::unique_ptr<trickle::server> segments;
     std::unique_ptr<egress::feed_table> feeds;
     std::shared_ptr<live::event_hub> events;
@@ -188,8 +189,8 @@ outcome<void> gateway::impl::make_front() {
     const auto check = access->closed() ? access->access() : ingest::check_access();
     trickle::server_options readable;
     readable.base_path = trickle_path;
-    live::forbid_writes(readable);
-    live::guard_reads(readable, check);
+    live::forbid_writes(readable, door_channels.get());
+    live::guard_reads(readable, check, door_channels.get());
     segments = std::make_unique<trickle::server>(*channels, readable, log.with("trickle"));
     segments->mount(*front, *threads);
     live::add_routes(*front, *streams, check);
@@ -215,7 +216,6 @@ outcome<void> gateway::impl::make_front() {
     return {};
 }
 
-// What /doors tells; the routes exist before the ports are known.
 outcome<void> gateway::impl::make_batch() {
     auto tls = http::client_tls(options.orch_tls, options.orch_ca_file);
     if (!tls)
@@ -236,6 +236,7 @@ outcome<void> gateway::impl::make_batch() {
     return {};
 }
 
+// What /doors tells; the routes exist before the ports are known.
 void gateway::impl::describe_doors(const gateway_ports& ports) {
     door_list list;
     list.host = options.gateway_host;
@@ -304,6 +305,7 @@ outcome<gateway_ports> gateway::impl::start() {
 
     channels =
         std::make_unique<trickle::channel_table>(*threads, channel_limits(), log.with("trickle"));
+    door_channels = std::make_unique<live::door_channels>(*threads, *channels);
     feeds = std::make_unique<egress::feed_table>(
         *threads, *channels, egress::feed_options(), log.with("feed")
     );
@@ -321,7 +323,9 @@ outcome<gateway_ports> gateway::impl::start() {
         return made.error();
 
     open_doors = std::make_unique<doors>(
-        door_services{*threads, *channels, *feeds, *streams, *access, *events}, options, log
+        door_services{*threads, *channels, *feeds, *streams, *access, *events, *door_channels},
+        options,
+        log
     );
     const auto rtmps = certificate ? certificate->context() : http::tls_context();
     if (auto opened = open_doors->open(*front, rtmps, ports); !opened)
@@ -392,6 +396,7 @@ void gateway::impl::stop() {
     streams.reset();
     feeds.reset();
     segments.reset();
+    door_channels.reset();
     channels.reset();
     orchestrators.reset();
     built_in.reset();

@@ -17,8 +17,9 @@
 namespace rivulet::ingest {
 
 struct publish_request {
-    std::string protocol; // "rtmp", "srt", "whip"; "mediamtx-rtmp", "mediamtx-whip" when pulled
-    std::string stream;   // the name, without application and query
+    // "rtmp", "srt", "whip", "trickle"; "mediamtx-rtmp", "mediamtx-whip" when pulled
+    std::string protocol;
+    std::string stream; // the name, without application and query
     std::vector<std::pair<std::string, std::string>> query; // percent-decoded, in order
     std::string remote;                                     // "127.0.0.1:50123"
     std::string session_id;                                 // names this session on log lines
@@ -26,6 +27,8 @@ struct publish_request {
     std::string base;       // "http://host:port" as the publisher sees this gateway; may be empty
     std::string request_id; // of this session, as unit_sink::request_id(); empty: made up
     std::string whep_url;   // where its processed video is watched; may be empty
+    // The publisher compares the output's times with its own: the first unit keeps its dts.
+    bool keeps_times = false;
 };
 
 // The live side of one accepted publisher. Calls after ended() are ignored.
@@ -41,6 +44,9 @@ class unit_sink {
 
     // Of this session: viewers may ask for {stream}-{request}-out.
     virtual std::string request_id() const { return {}; }
+
+    // As /status knows it.
+    virtual std::string stream_id() const { return {}; }
 
     // Asked by the live side's consumers; the door sets it when its protocol can ask the publisher.
     std::function<void()> request_keyframe;

@@ -63,6 +63,10 @@ std::optional<std::string> ts_publisher::tick(time_point now) {
     return refusal_;
 }
 
+void ts_publisher::begin_segment() {
+    demuxer_.reset_continuity();
+}
+
 std::string ts_publisher::missing() const {
     if (bytes_ == 0)
         return "no data came";

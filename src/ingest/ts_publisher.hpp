@@ -45,6 +45,8 @@ class ts_publisher : public std::enable_shared_from_this<ts_publisher> {
     // Bytes as they came; the text of a refusal, or nothing.
     std::optional<std::string> take(std::span<const std::uint8_t> data, time_point now);
     std::optional<std::string> tick(time_point now);
+    // What follows begins anew, with tables, and may be of another muxer.
+    void begin_segment();
 
     // Hands on what is complete and tells the sink. Once.
     void finish(const std::string& reason);

@@ -58,6 +58,10 @@ class gate {
     // `stream` may be what a viewer's path says ("cam-1a2b3c4d-out"), or empty for all streams.
     awaitable<outcome<void>> check(ingest::access_request request);
 
+    // Where the gateway is for others: as configured, as the client addressed it (`base`), or where
+    // it listens.
+    std::string public_base(std::string base) const;
+
     // The same as callbacks; the gate outlives them.
     ingest::admit_publisher admission();
     ingest::check_access access();
@@ -74,9 +78,6 @@ class gate {
     std::optional<foreseen> take_foreseen(const ingest::publish_request& request);
     webhook_question question(const std::string& stream, const std::string& base) const;
     void complete(ingest::publish_request& request) const;
-    // Where the gateway is for others: as configured, as the client addressed it (`base`), or where
-    // it listens.
-    std::string public_base(std::string base) const;
     std::string own_base() const;
 
     registry& streams_;

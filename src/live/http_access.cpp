@@ -83,8 +83,24 @@ awaitable<std::optional<http::response>> ask_access(
 
 namespace {
 
-awaitable<std::optional<trickle::hook_refusal>>
-ask_read(ingest::check_access check, http::exchange& now, std::string name) {
+// Publishers that come back ask how far they were, also where they only write.
+bool may_read(door_channel use, std::string_view path) {
+    return use == door_channel::output || use == door_channel::events || path.ends_with("/next");
+}
+
+awaitable<std::optional<trickle::hook_refusal>> ask_read(
+    ingest::check_access check, const door_channels* doors, http::exchange& now, std::string name
+) {
+    if (const auto use = doors ? doors->use_of(name) : std::nullopt) {
+        if (may_read(*use, now.path()))
+            co_return std::nullopt;
+        trickle::hook_refusal no;
+        no.status = 403;
+        no.message = "this channel is for writing";
+        co_return no;
+    }
+    if (!check || (doors && doors->is_gone(name)))
+        co_return std::nullopt;
     ingest::access_request asked;
     asked.action = ingest::access_action::watch;
     asked.protocol = "trickle";
@@ -106,11 +122,14 @@ ask_read(ingest::check_access check, http::exchange& now, std::string name) {
 
 } // namespace
 
-void guard_reads(trickle::server_options& options, ingest::check_access check) {
-    if (!check)
+void guard_reads(
+    trickle::server_options& options, ingest::check_access check, const door_channels* doors
+) {
+    if (!check && !doors)
         return;
-    options.before_read = [check = std::move(check)](http::exchange& now, const std::string& name) {
-        return ask_read(check, now, name);
+    options.before_read = [check = std::move(check),
+                           doors](http::exchange& now, const std::string& name) {
+        return ask_read(check, doors, now, name);
     };
 }
 

@@ -5,6 +5,7 @@
 
 #include "http/message.hpp"
 #include "ingest/access.hpp"
+#include "live/door_channels.hpp"
 #include "trickle/server.hpp"
 
 #include <optional>
@@ -34,7 +35,12 @@ awaitable<std::optional<http::response>> ask_access(
     std::string stream
 );
 
-// Lets the trickle server ask `check` before every read of a channel.
-void guard_reads(trickle::server_options& options, ingest::check_access check);
+// Lets the trickle server ask `check` before every read of a channel. Those of open trickle doors
+// need no key: their names are the leave, to read what is for reading. `doors` outlives the server.
+void guard_reads(
+    trickle::server_options& options,
+    ingest::check_access check,
+    const door_channels* doors = nullptr
+);
 
 } // namespace rivulet::live

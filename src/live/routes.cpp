@@ -52,7 +52,7 @@ awaitable<http::response> update(const live_api& api, const http::request& reque
     auto refused = co_await ask_access(api.check, access_action::control, request, name);
     if (refused)
         co_return *refused;
-    if (auto valid = parse_json_object(request.body, {update_bytes, 64}); !valid)
+    if (auto valid = parse_update(request.body); !valid)
         co_return http::error_response(http::status::bad_request, valid.error().detail);
     const bool taken = co_await api.streams.update(name, request.body);
     co_return taken ? http::response() : no_stream(name);
@@ -143,6 +143,10 @@ http::handler with(std::shared_ptr<const live_api> api, bound handle) {
 
 } // namespace
 
+outcome<json::object> parse_update(std::string_view body) {
+    return parse_json_object(body, {update_bytes, 64});
+}
+
 std::string html_text(std::string_view text) {
     std::string out;
     for (char c : text) {
@@ -182,16 +186,38 @@ void add_routes(http::server& server, registry& streams, ingest::check_access ch
     add_web_pages(server);
 }
 
-void forbid_writes(trickle::server_options& options) {
-    const trickle::hook refuse = [](const http::beast_http::request_header<>&, const std::string&) {
-        trickle::hook_refusal no;
-        no.status = 403;
-        no.message = "the channels of this gateway are read-only";
-        return std::optional(std::move(no));
+namespace {
+
+trickle::hook_refusal forbidden(std::string why) {
+    trickle::hook_refusal no;
+    no.status = 403;
+    no.message = std::move(why);
+    return no;
+}
+
+} // namespace
+
+void forbid_writes(trickle::server_options& options, const door_channels* doors) {
+    using answer = std::optional<trickle::hook_refusal>;
+    const auto hook = [doors](bool deletes) -> trickle::hook {
+        return
+            [doors, deletes](const http::beast_http::request_header<>&, const std::string& name) {
+                const auto use = doors ? doors->use_of(name) : std::nullopt;
+                // Who comes late is told that it is gone.
+                if (!use && doors && doors->is_gone(name))
+                    return answer();
+                if (!use)
+                    return answer(forbidden("the channels of this gateway are read-only"));
+                if (use == door_channel::input || (use == door_channel::control && !deletes))
+                    return answer();
+                if (deletes)
+                    return answer(forbidden("DELETE ends a stream at its publish_url only"));
+                return answer(forbidden("this channel is for reading"));
+            };
     };
-    options.before_create = refuse;
-    options.before_write = refuse;
-    options.before_delete = refuse;
+    options.before_create = hook(false);
+    options.before_write = hook(false);
+    options.before_delete = hook(true);
 }
 
 } // namespace rivulet::live

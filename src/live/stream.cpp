@@ -162,6 +162,8 @@ void stream::unit(media::access_unit unit) {
         sample(now);
     in_.bytes += unit.data.size();
     in_bits_.add(unit.data.size() * 8, now);
+    if (request_.keeps_times && in_.video_frames + in_.audio_frames == 0)
+        clock_ = media::continuous_clock(unit.dts);
     if (clock_.adjust(unit))
         ++in_.clock_jumps;
     if (unit.kind == media::track_kind::video) {

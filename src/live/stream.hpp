@@ -93,6 +93,8 @@ class stream final : public ingest::unit_sink,
 
     std::string request_id() const override { return request_id_; }
 
+    std::string stream_id() const override { return params_.stream_id; }
+
     // `list_entry` leaves out what to_list_entry() does not show.
     enum class detail { everything, list_entry };
     stream_snapshot snapshot(detail wanted = detail::everything) const;

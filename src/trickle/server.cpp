@@ -7,6 +7,8 @@
 
 #include <boost/beast/http/status.hpp>
 
+#include <algorithm>
+
 namespace rivulet::trickle {
 
 using http::verb;
@@ -26,12 +28,17 @@ void server::mount(http::server& front, shards& shards) {
 
 namespace {
 
-// Whoever knows the random name of a job's channel may write to it, so logs show only its begin.
+// Whoever knows the random part of a channel's name may use it, so logs show only its begin.
 std::string log_name(const std::string& name) {
     constexpr std::size_t shown = 8, random = 32;
-    const bool secret =
-        name.size() >= random && name.find_first_not_of("0123456789abcdef") >= random;
-    return secret ? name.substr(0, shown) + "\u2026" + name.substr(random) : name;
+    constexpr std::string_view digits = "0123456789abcdef";
+    for (auto from = name.find_first_of(digits); from != name.npos;) {
+        const auto to = std::min(name.find_first_not_of(digits, from), name.size());
+        if (to - from >= random)
+            return name.substr(0, from + shown) + "\u2026" + name.substr(to);
+        from = name.find_first_of(digits, to);
+    }
+    return name;
 }
 
 http::response method_not_allowed(std::string_view allowed) {
