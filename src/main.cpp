@@ -1,4 +1,6 @@
 // Reads the options, prints a page or runs the chosen command.
+#include "base/completion_scripts.hpp"
+#include "base/manual_page.hpp"
 #include "base/options.hpp"
 #include "base/options_text.hpp"
 #include "commands.hpp"
@@ -65,6 +67,14 @@ int run(int argc, char** argv) {
         return print(help_text(chosen->which));
     case invocation_kind::help_markdown:
         return print(help_markdown());
+    case invocation_kind::help_man:
+        return print(manual_page());
+    case invocation_kind::help_bash:
+        return print(bash_completion());
+    case invocation_kind::help_zsh:
+        return print(zsh_completion());
+    case invocation_kind::help_fish:
+        return print(fish_completion());
     case invocation_kind::version:
         return print("rivulet " RIVULET_VERSION "\n");
     case invocation_kind::print_config:

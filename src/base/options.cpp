@@ -21,6 +21,10 @@ constexpr std::array pages{
     page{"version", invocation_kind::version},
     page{"printConfig", invocation_kind::print_config},
     page{"helpMarkdown", invocation_kind::help_markdown},
+    page{"helpMan", invocation_kind::help_man},
+    page{"helpBash", invocation_kind::help_bash},
+    page{"helpZsh", invocation_kind::help_zsh},
+    page{"helpFish", invocation_kind::help_fish},
 };
 
 failure bad(std::string text) {
@@ -93,8 +97,7 @@ class reader {
     outcome<invocation> read() {
         if (auto read = read_arguments(); !read)
             return read.error();
-        if (result_.kind == invocation_kind::help || result_.kind == invocation_kind::version ||
-            result_.kind == invocation_kind::help_markdown)
+        if (result_.kind != invocation_kind::run && result_.kind != invocation_kind::print_config)
             return std::move(result_);
         const auto from_environment = environment_assignments();
         if (!from_environment)

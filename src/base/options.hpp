@@ -15,7 +15,17 @@
 
 namespace rivulet {
 
-enum class invocation_kind { run, help, version, print_config, help_markdown };
+enum class invocation_kind {
+    run,
+    help,
+    version,
+    print_config,
+    help_markdown,
+    help_man,
+    help_bash,
+    help_zsh,
+    help_fish
+};
 
 struct invocation {
     invocation_kind kind = invocation_kind::run;

@@ -1,61 +1,17 @@
 #include "base/options_text.hpp"
 
-#include "base/options.hpp"
+#include "base/options_parts.hpp"
 
 #include <fmt/format.h>
 
-#include <array>
-#include <iterator>
+#include <algorithm>
 #include <string_view>
-#include <vector>
 
 namespace rivulet {
 namespace {
 
 constexpr std::size_t help_column = 30;
 constexpr std::size_t help_width = 96;
-
-struct command_about {
-    command which;
-    std::string_view about;
-};
-
-constexpr std::array commands{
-    command_about{
-        command::gateway,
-        "takes live video over WHIP, RTMP and SRT, has it transformed by an orchestrator (the "
-        "built-in one unless -orchAddr is given) and serves the result"},
-    command_about{command::worker, "runs the built-in orchestrator alone, for gateways elsewhere"},
-    command_about{command::trickle, "runs a trickle server alone"},
-};
-
-struct page_about {
-    std::string_view name, kind, help;
-};
-
-constexpr std::array general{
-    page_about{
-        "config",
-        "FILE",
-        "Read settings from FILE: name value (or name=value) on each line, # for comments."},
-    page_about{
-        "printConfig", "", "Print every setting as it would be used, as a config file, and exit."},
-    page_about{"version", "", "Print the version and exit."},
-    page_about{"help", "", "Print this and exit."},
-};
-
-std::string program(command which) {
-    const auto word = command_word(which);
-    return word.empty() ? "rivulet" : fmt::format("rivulet {}", word);
-}
-
-std::vector<std::string_view> groups_of(command which) {
-    std::vector<std::string_view> groups;
-    for (const auto& row : settings_table())
-        if (row.belongs_to(which) && (groups.empty() || groups.back() != row.group))
-            groups.push_back(row.group);
-    return groups;
-}
 
 // Breaks `text` at blanks; lines after the first begin with `indent` blanks.
 std::string wrapped(std::string_view text, std::size_t first_column, std::size_t indent) {
@@ -96,32 +52,24 @@ std::string left_of(std::string_view name, std::string_view alias, std::string_v
     return left;
 }
 
-std::string sentence_of(const setting& row) {
-    const auto initial = format_value(row, settings{});
-    std::string text(row.help);
-    if (!initial.empty() && !(row.is_switch() && initial == "false"))
-        text += fmt::format(" (default {})", initial);
-    return text;
-}
-
 } // namespace
 
 std::string help_text(command which) {
     std::string text;
-    for (const auto& each : commands) {
+    for (const auto& each : command_abouts()) {
         if (each.which != which)
             continue;
-        const auto name = program(which);
+        const auto name = program_name(which);
         const auto lead = fmt::format("{} ", name);
         text += lead + wrapped(each.about, lead.size(), 0) + ".\n\n";
         text += fmt::format("Usage: {} [-name value | -name=value | --name=value] ...\n", name);
     }
     if (which == command::gateway) {
         text += "\nOther commands (each has its own -help)\n";
-        for (const auto& each : commands)
+        for (const auto& each : command_abouts())
             if (each.which != which)
-                text += help_row(program(each.which), std::string(each.about) + ".");
-        text += help_row("rivulet hash-key", "makes a line for the file of -streamKeys.");
+                text += help_row(program_name(each.which), std::string(each.about) + ".");
+        text += help_row("rivulet hash-key", std::string(hash_key_help) + ".");
     }
     for (auto group : groups_of(which)) {
         text += fmt::format("\n{}\n", group);
@@ -130,7 +78,7 @@ std::string help_text(command which) {
                 text += help_row(left_of(row.name, row.alias, value_kind(row)), sentence_of(row));
     }
     text += "\nGeneral\n";
-    for (const auto& each : general)
+    for (const auto& each : general_options())
         text += help_row(left_of(each.name, "", each.kind), each.help);
     text += "\nEvery setting is also read from the environment: LP_ and its name in capitals "
             "(LP_HTTPADDR).\nThe command line is stronger than the environment, that than the "
@@ -151,11 +99,15 @@ is stronger than the environment, the environment than the file. An unknown name
 Durations are written as Go writes them (`250ms`, `1s`, `1m30s`), byte counts as a number with an
 optional unit (`1048576`, `64MiB`, `10MB`).
 
-`rivulet -printConfig` prints what would be used. `-help` and `-version` explain themselves.
+`rivulet -printConfig` prints what would be used, `-helpMan` the manual page, `-helpBash`, `-helpZsh` and
+`-helpFish` a completion script. `-help` and `-version` explain themselves.
 )";
-    for (const auto& each : commands) {
+    for (const auto& each : command_abouts()) {
         text += fmt::format(
-            "\n## `{}`\n\n`{}` {}.\n", program(each.which), program(each.which), each.about
+            "\n## `{}`\n\n`{}` {}.\n",
+            program_name(each.which),
+            program_name(each.which),
+            each.about
         );
         for (auto group : groups_of(each.which)) {
             text += fmt::format(
@@ -211,7 +163,7 @@ with the reason.
 }
 
 std::string config_text(command which, const settings& values) {
-    std::string text = fmt::format("# {}\n", program(which));
+    std::string text = fmt::format("# {}\n", program_name(which));
     for (auto group : groups_of(which)) {
         text += fmt::format("\n# {}\n", group);
         for (const auto& row : settings_table()) {

@@ -67,6 +67,8 @@ outcome<std::string> checked_text(const setting& row, std::string_view text) {
         return bad_value(text, fmt::format("is not one of {}", row.choices));
     switch (row.form) {
     case text_form::any:
+    case text_form::file:
+    case text_form::folder:
         break;
     case text_form::optional_listen_address:
         if (text.empty())
@@ -130,10 +132,14 @@ std::string value_kind(const setting& row) {
                 return "HOST:PORT";
             case text_form::url_path:
                 return "PATH";
+            case text_form::file:
+                return "FILE";
+            case text_form::folder:
+                return "FOLDER";
             case text_form::any:
                 break;
             }
-            return row.name.ends_with("File") ? "FILE" : "TEXT";
+            return "TEXT";
         }
     };
 

@@ -27,7 +27,7 @@ using setting_member = std::variant<
     std::vector<std::string> settings::*>;
 
 // What else a text must be.
-enum class text_form { any, listen_address, optional_listen_address, url_path };
+enum class text_form { any, listen_address, optional_listen_address, url_path, file, folder };
 
 struct setting {
     std::string_view group;

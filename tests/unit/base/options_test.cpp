@@ -253,6 +253,10 @@ TEST(pages, are_asked_for_instead_of_a_run) {
     EXPECT_EQ(read({"worker", "--help"})->which, command::worker);
     EXPECT_EQ(read({"-version"})->kind, invocation_kind::version);
     EXPECT_EQ(read({"-helpMarkdown"})->kind, invocation_kind::help_markdown);
+    EXPECT_EQ(read({"-helpMan"})->kind, invocation_kind::help_man);
+    EXPECT_EQ(read({"-helpBash"})->kind, invocation_kind::help_bash);
+    EXPECT_EQ(read({"-helpZsh"})->kind, invocation_kind::help_zsh);
+    EXPECT_EQ(read({"-helpFish"})->kind, invocation_kind::help_fish);
     EXPECT_EQ(read({"-printConfig", "-shards", "2"})->values.shards, 2);
     EXPECT_EQ(read({"-printConfig"})->kind, invocation_kind::print_config);
 }
