@@ -3,6 +3,7 @@
 #include "base/shards.hpp"
 #include "gateway.hpp"
 #include "process_limits.hpp"
+#include "service_notice.hpp"
 #include "trickle/standalone.hpp"
 #include "worker/service.hpp"
 
@@ -58,6 +59,7 @@ int failed(const logger& log, const failure& why) {
 void announce(const std::string& what) {
     fmt::print("rivulet {} ready: {}\n", RIVULET_VERSION, what);
     std::fflush(stdout);
+    tell_service_manager(fmt::format("READY=1\nSTATUS={}", what));
 }
 
 std::string with_port(const std::string& address, std::uint16_t port) {
@@ -68,6 +70,7 @@ std::string with_port(const std::string& address, std::uint16_t port) {
 
 void wait_for_the_end(stop_signals& signals, const logger& log) {
     log.info("{}: draining", signals.wait());
+    tell_service_manager("STOPPING=1");
     signals.second_one_kills();
 }
 
@@ -166,6 +169,7 @@ void take_batch(const settings& values, gateway_options::batch_options& options)
     options.longest_wait = milliseconds(values.max_request_wait);
     options.json_bytes = static_cast<std::size_t>(values.max_json_bytes);
     options.upload_bytes = values.max_upload_bytes;
+    options.memory = values.batch_memory;
     options.upload_folder = values.upload_folder;
     options.result_store = values.result_store;
     options.result_store_bytes = values.result_store_bytes;

@@ -14,7 +14,8 @@ import urllib.error
 import urllib.request
 
 RIVULET = sys.argv.pop(1)
-ANY = ["-httpAddr", "127.0.0.1:0", "-rtmpAddr", "127.0.0.1:0"]
+REST = ["-srtAddr", "127.0.0.1:0", "-cliAddr", "127.0.0.1:0"]
+ANY = ["-httpAddr", "127.0.0.1:0", "-rtmpAddr", "127.0.0.1:0", *REST]
 
 
 def run(*arguments, **environment):
@@ -84,8 +85,8 @@ class start(unittest.TestCase):
             taken.bind(("127.0.0.1", 0))
             taken.listen()
             port = taken.getsockname()[1]
-            for arguments in (["-httpAddr", f"127.0.0.1:{port}", "-rtmpAddr="],
-                              ["-httpAddr", "127.0.0.1:0", "-rtmpAddr", f"127.0.0.1:{port}"],
+            for arguments in (["-httpAddr", f"127.0.0.1:{port}", "-rtmpAddr=", *REST],
+                              ["-httpAddr", "127.0.0.1:0", "-rtmpAddr", f"127.0.0.1:{port}", *REST],
                               ["worker", "-serviceAddr", f"127.0.0.1:{port}"],
                               ["trickle", "-addr", f"127.0.0.1:{port}"]):
                 done = run(*arguments)
@@ -105,6 +106,33 @@ class start(unittest.TestCase):
         done = run("-network", "arbitrum-one-mainnet", *ANY)
         self.assertEqual(done.returncode, 1)
         self.assertIn("-network arbitrum-one-mainnet needs -ethUrl", done.stderr)
+
+
+class service_manager(unittest.TestCase):
+    def test_hears_when_the_doors_are_open_and_when_the_process_is_ending(self):
+        for at in ("", "@"):
+            with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notices:
+                name = f"{at}{folder}/notify"
+                notices.bind("\0" + name[1:] if at else name)
+                notices.settimeout(20)
+                process = subprocess.Popen([RIVULET, *ANY], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+                                           env={"PATH": os.environ["PATH"], "NOTIFY_SOCKET": name})
+                doors = notices.recv(4096).decode()
+                self.assertRegex(doors, r"^READY=1\nSTATUS=http 127\.0\.0\.1:\d+, rtmp 127\.0\.0\.1:\d+")
+                self.assertIn(doors.split("STATUS=")[1], process.stdout.readline())
+                process.send_signal(signal.SIGTERM)
+                self.assertEqual(notices.recv(4096), b"STOPPING=1")
+                process.communicate(timeout=30)
+                self.assertEqual(process.returncode, 0)
+
+    def test_that_nobody_hears_is_no_reason_to_fail(self):
+        for name in ("/no/such/socket", "relative", "@", "/" + "x" * 200):
+            with subprocess.Popen([RIVULET, *ANY], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+                                  env={"PATH": os.environ["PATH"], "NOTIFY_SOCKET": name}) as process:
+                self.assertIn("ready", process.stdout.readline())
+                process.send_signal(signal.SIGTERM)
+                process.communicate(timeout=30)
+                self.assertEqual(process.returncode, 0)
 
 
 class life(unittest.TestCase):
@@ -134,7 +162,7 @@ class life(unittest.TestCase):
             self.assertEqual(server.end(signal.SIGTERM)[0], 0)
 
     def test_gateway_without_rtmp_has_no_rtmp_port(self):
-        with running("-httpAddr", "127.0.0.1:0", "-rtmpAddr=") as gateway:
+        with running("-httpAddr", "127.0.0.1:0", "-rtmpAddr=", *REST) as gateway:
             self.assertNotIn("rtmp", gateway.ports)
 
     def test_gateway_with_a_worker_elsewhere_starts_none_itself(self):
