@@ -1,6 +1,7 @@
 #include "batch/result_store.hpp"
 
 #include "base/ids.hpp"
+#include "batch/api_error.hpp"
 #include "batch/media_format.hpp"
 #include "batch/result_files.hpp"
 #include "batch/result_index.hpp"
@@ -26,6 +27,10 @@ std::string safe_extension(std::string_view wanted) {
                           return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
                       });
     return std::string(good ? wanted : "bin");
+}
+
+http::response error_body(http::status why, std::string_view message) {
+    return to_response(api_error(why, std::string(message)), {});
 }
 
 struct store_metrics {
@@ -199,7 +204,7 @@ awaitable<void> result_store::impl::serve(
     const auto name = asked.params.at("id") + "-" + asked.params.at("name");
     auto found = is_result_name(name) ? find(name, steady_clock::now()) : std::nullopt;
     if (!found) {
-        auto missing = http::error_response(
+        auto missing = error_body(
             http::status::not_found, "no such result: it never was there, or its time is over"
         );
         missing.headers.emplace_back("Access-Control-Allow-Origin", "*");
@@ -207,6 +212,7 @@ awaitable<void> result_store::impl::serve(
         co_return;
     }
     found->disk = disk;
+    found->error_body = error_body;
     co_await http::send_file(peer, std::move(*found));
 }
 

@@ -72,6 +72,10 @@ struct piece_work {
     result<bytes> operator()() const { return read_piece(*file, offset, size); }
 };
 
+response refusal_of(const file_reply& what, status why, std::string_view message) {
+    return what.error_body ? what.error_body(why, message) : error_response(why, message);
+}
+
 awaitable<error_code> send_pieces(body_writer& body, const file_reply& what, byte_range range) {
     const auto end = range.last + 1;
     for (auto offset = range.first; offset < end;) {
@@ -164,7 +168,7 @@ awaitable<error_code> send_file(exchange& peer, file_reply what) {
         head.headers.emplace_back("ETag", what.etag);
         const auto match = peer["If-Match"], none_match = peer["If-None-Match"];
         if (!match.empty() && !names_etag(match, what.etag, false)) {
-            auto refusal = error_response(status::precondition_failed, "it is another version");
+            auto refusal = refusal_of(what, status::precondition_failed, "it is another version");
             co_return co_await peer.reply(std::move(refusal));
         }
         if (!none_match.empty() && names_etag(none_match, what.etag, true)) {
@@ -182,11 +186,11 @@ awaitable<error_code> send_file(exchange& peer, file_reply what) {
         wish = parse_range(peer["Range"], what.size);
     const auto size = std::to_string(what.size);
     if (wish.unsatisfiable) {
-        auto refusal = error_response(
-            status::range_not_satisfiable, "the range is not within the " + size + " bytes"
+        auto refusal = refusal_of(
+            what, status::range_not_satisfiable, "the range is not within the " + size + " bytes"
         );
         head.headers.emplace_back("Content-Range", "bytes */" + size);
-        refusal.headers = std::move(head.headers);
+        refusal.headers.insert(refusal.headers.end(), head.headers.begin(), head.headers.end());
         co_return co_await peer.reply(std::move(refusal));
     }
     head.content_type = what.content_type;

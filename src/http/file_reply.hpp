@@ -9,6 +9,7 @@
 #include "http/exchange.hpp"
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -39,6 +40,8 @@ struct file_reply {
     std::string etag;    // with its quotes; empty: none, and nothing is conditional
     header_list headers; // further ones: Cache-Control, Content-Disposition, …
     duration silence = std::chrono::seconds(60); // how long the peer may take no further byte
+    // The bodies of 412 and 416; empty: error_response().
+    std::function<response(status, std::string_view message)> error_body;
     // Files are read there, so that a slow disk never holds up a shard; null: on the shard.
     blocking_threads* disk = nullptr;
 
