@@ -19,7 +19,8 @@ event_reply::event_reply(
     event_reply_options options
 )
     : peer_(peer), dialect_(dialect), request_id_(request_id), options_(options),
-      last_(steady_clock::now()), changed_(peer.connection().executor()) {}
+      body_(peer, write_limit), last_(steady_clock::now()), changed_(peer.connection().executor()) {
+}
 
 awaitable<bool> event_reply::serve(work what) {
     using namespace asio::experimental::awaitable_operators;
@@ -83,46 +84,33 @@ awaitable<bool> event_reply::send(std::string text) {
         co_await changed_.wait();
     if (gone_)
         co_return false;
-    std::string framed;
-    if (!head_sent_) {
-        http::response head;
-        head.content_type = "text/event-stream";
-        head.headers = {
-            {"Cache-Control", "no-cache"},
-            // Proxies that collect answers before they pass them on leave this one alone.
-            {"X-Accel-Buffering", "no"},
-            {"X-Request-Id", request_id_}};
-        framed = peer_.streaming_head(head);
-        head_sent_ = true;
-        peer_.finished(http::after_reply::close); // until its end is written
-    }
-    framed += frame(text);
+    start();
     // Also when the write is cancelled: nobody knows then how much of it went.
     gone_ = writing_ = true;
-    auto& connection = peer_.connection();
-    connection.expires_after(write_limit);
     const turn ends_with_this_call(*this);
-    const auto failed = co_await connection.write(asio::buffer(framed));
-    connection.expires_after(duration::max());
+    const auto failed = co_await body_.write(text);
     gone_ = bool(failed);
     last_ = steady_clock::now();
     co_return !gone_;
 }
 
-std::string event_reply::frame(std::string_view text) const {
-    if (!peer_.chunked())
-        return std::string(text);
-    static constexpr std::string_view digits = "0123456789abcdef";
-    std::string size;
-    for (auto left = text.size(); left != 0; left /= 16)
-        size.insert(size.begin(), digits[left % 16]);
-    return size + "\r\n" + std::string(text) + "\r\n";
+void event_reply::start() {
+    if (body_.started())
+        return;
+    http::response head;
+    head.content_type = "text/event-stream";
+    head.headers = {
+        {"Cache-Control", "no-cache"},
+        // Proxies that collect answers before they pass them on leave this one alone.
+        {"X-Accel-Buffering", "no"},
+        {"X-Request-Id", request_id_}};
+    body_.start(head);
 }
 
 awaitable<bool> event_reply::finish(answer<void> how) {
     if (gone_)
         co_return false;
-    if (!how && !head_sent_) {
+    if (!how && !body_.started()) {
         auto refusal = dialect_.refusal(how.error(), request_id_);
         co_await peer_.reply(std::move(refusal));
         co_return false;
@@ -137,24 +125,10 @@ awaitable<bool> event_reply::finish(answer<void> how) {
         const auto body = dialect_.error(how.error(), request_id_);
         last = "event: error\ndata: " + boost::json::serialize(body) + "\n\n";
     }
-    // An empty chunk would be the body's end.
-    if (last.empty() && !head_sent_)
-        last = ": end\n\n";
-    if (!last.empty()) {
-        const bool sent = co_await send(std::move(last));
-        if (!sent)
-            co_return false;
-    }
-    if (peer_.chunked()) {
-        static constexpr std::string_view end = "0\r\n\r\n";
-        auto& connection = peer_.connection();
-        connection.expires_after(write_limit);
-        const auto failed = co_await connection.write(asio::buffer(end));
-        connection.expires_after(duration::max());
-        if (failed)
-            co_return false;
-        peer_.finished(http::after_reply::keep_alive);
-    }
+    start();
+    const auto failed = co_await body_.end(last);
+    if (failed)
+        co_return false;
     co_return how.has_value();
 }
 

@@ -8,7 +8,7 @@
 #include "base/notifier.hpp"
 #include "batch/completion_dialect.hpp"
 #include "batch/dispatcher.hpp"
-#include "http/exchange.hpp"
+#include "http/body_writer.hpp"
 
 #include <functional>
 #include <string>
@@ -49,14 +49,15 @@ class event_reply final : public completion_sink {
     awaitable<answer<void>> run(work what);
     awaitable<void> heartbeats();
     awaitable<bool> send(std::string text);
-    std::string frame(std::string_view text) const;
+    void start();
     awaitable<bool> finish(answer<void> how);
 
     http::exchange& peer_;
     completion_dialect& dialect_;
     const std::string& request_id_;
     const event_reply_options options_;
-    bool head_sent_ = false, begun_ = false, writing_ = false, gone_ = false, over_ = false;
+    http::body_writer body_;
+    bool begun_ = false, writing_ = false, gone_ = false, over_ = false;
     time_point last_;
     notifier changed_;
 };
