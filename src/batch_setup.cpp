@@ -15,6 +15,7 @@ batch::service_options batch_options_of(const gateway_options& options, http::tl
     made.running = wanted.running;
     made.waiting = wanted.waiting;
     made.longest_wait = wanted.longest_wait;
+    made.memory = wanted.memory;
     made.done_event = wanted.done_event;
 
     // The built-in orchestrator has none of the models that the network takes for granted.

@@ -113,6 +113,7 @@ struct gateway_options {
         std::chrono::milliseconds longest_wait = std::chrono::seconds(30);
         std::size_t json_bytes = 10u << 20;
         std::uint64_t upload_bytes = 100u << 20;
+        std::uint64_t memory = 1ull << 30;
         std::filesystem::path upload_folder; // empty: the system's
         std::filesystem::path result_store;  // empty: memory
         std::uint64_t result_store_bytes = 512u << 20, result_file_bytes = 300'000'000;

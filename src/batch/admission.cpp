@@ -11,6 +11,8 @@ namespace {
 
 constexpr auto come_again = std::chrono::seconds(2);
 
+constexpr auto too_many = "too many requests are waiting; try again in a moment";
+
 struct waiter {
     explicit waiter(asio::any_io_executor e) : executor(e), called(e) {}
 
@@ -71,6 +73,13 @@ admission::place::~place() {
 
 admission::admission(admission_limits limits) : hall_(std::make_shared<hall>(limits)) {}
 
+std::optional<api_error> admission::refusal() const {
+    const std::scoped_lock lock(hall_->guard);
+    if (!hall_->queue.full())
+        return std::nullopt;
+    return crowded(too_many);
+}
+
 std::optional<admission::place> admission::enter_now() {
     const std::scoped_lock lock(hall_->guard);
     if (!hall_->queue.enter_now())
@@ -90,7 +99,7 @@ awaitable<answer<admission::place>> admission::enter() {
         if (got == admission_queue::entry::begun)
             co_return place(in);
         if (got == admission_queue::entry::full)
-            co_return crowded("too many requests are waiting; try again in a moment");
+            co_return crowded(too_many);
         self = std::make_shared<waiter>(executor);
         in->waiters.emplace(id, self);
     }

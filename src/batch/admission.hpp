@@ -44,6 +44,8 @@ class admission {
         std::shared_ptr<hall> in_;
     };
 
+    // What somebody who came now would be told; nothing when there may be a turn.
+    std::optional<api_error> refusal() const;
     // A place that is free, when nobody waits for it.
     std::optional<place> enter_now();
     // Cancelling the waiting coroutine gives its turn up.

@@ -24,10 +24,13 @@ class admission_queue {
         return true;
     }
 
+    // Whoever came now would be sent away.
+    bool full() const { return running_ >= most_running_ && waiting_.size() >= most_waiting_; }
+
     entry enter(std::uint64_t id) {
         if (enter_now())
             return entry::begun;
-        if (waiting_.size() >= most_waiting_)
+        if (full())
             return entry::full;
         waiting_.insert(waiting_.end(), id);
         return entry::queued;

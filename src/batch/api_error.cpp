@@ -14,6 +14,25 @@ void throw_exception_from_error(const api_error& why, const boost::source_locati
     boost::throw_exception(std::runtime_error(why.message), where);
 }
 
+namespace {
+
+api_error full(std::string message) {
+    api_error out(http::status::service_unavailable, std::move(message));
+    out.type = gateway_full;
+    out.retry_after = std::chrono::seconds(2);
+    return out;
+}
+
+} // namespace
+
+api_error memory_is_full() {
+    return full("the gateway holds as much in memory as it may; try again in a moment");
+}
+
+api_error disk_is_full() {
+    return full("the gateway holds as many uploads as it may; try again in a moment");
+}
+
 json::object to_json(const api_error& why, std::string_view request_id) {
     const auto code = static_cast<unsigned>(why.status);
     json::object error{{"message", why.message}, {"code", code}};

@@ -36,6 +36,11 @@ struct api_error {
 template <class T>
 using answer = boost::system::result<T, api_error>;
 
+// Others hold what all requests may hold together; it is not the orchestrators that are full.
+inline constexpr std::string_view gateway_full = "gateway_full"; // its type
+api_error memory_is_full();
+api_error disk_is_full();
+
 // The body alone: also of a job that failed, and of an event stream's error event.
 boost::json::object to_json(const api_error& why, std::string_view request_id);
 // With Retry-After, Allow, WWW-Authenticate and X-Request-Id as they apply.

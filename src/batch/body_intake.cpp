@@ -19,8 +19,7 @@ bool plain_encoding(std::string_view encoding) {
 } // namespace
 
 body_intake::body_intake(http::exchange& peer, const reading_limits& limits, std::uint64_t most)
-    : peer_(peer), most_(most),
-      watch_(limits.silence, limits.bytes_per_second, steady_clock::now()) {}
+    : peer_(peer), most_(most), watch_(limits.pace, steady_clock::now()) {}
 
 body_intake::~body_intake() {
     peer_.connection().expires_after(duration::max());

@@ -1,6 +1,7 @@
 #include "batch/dispatch_try.hpp"
 
 #include "batch/completion_stream.hpp"
+#include "batch/json_footprint.hpp"
 
 #include <boost/algorithm/string/predicate.hpp>
 #include <boost/asio/cancellation_state.hpp>
@@ -23,17 +24,6 @@ constexpr std::size_t refusal_bytes = 64 * 1024;
 constexpr std::size_t parsed_at_once = 512 * 1024;
 // What still comes behind a conversation's end, so that its connection can be kept.
 constexpr auto rest_of_stream = std::chrono::milliseconds(50);
-
-outcome<json::object> parsed(std::string_view text) {
-    error_code broken;
-    auto value = json::parse(text, broken);
-    if (broken)
-        return failure(errc::protocol_violation, "its answer is not JSON: " + broken.message());
-    auto* object = value.if_object();
-    if (!object)
-        return failure(errc::protocol_violation, "its answer is JSON, but no object");
-    return std::move(*object);
-}
 
 std::optional<std::int64_t> total_tokens(const json::object& body) {
     const auto* usage = body.if_contains("usage");
@@ -65,6 +55,38 @@ try_end try_end::failed(fault why) {
     out.said.why = std::move(why);
     return out;
 }
+
+try_end try_end::no_memory() {
+    try_end out;
+    out.went = how::refused;
+    out.said.client = memory_is_full();
+    out.said.why = fault(fault_kind::client_gone, out.said.client->message);
+    return out;
+}
+
+// An answer, and what it takes.
+class dispatch_try::parsed_answer {
+  public:
+    static outcome<parsed_answer> of(std::string_view text) {
+        error_code broken;
+        auto value = json::parse(text, broken);
+        if (broken)
+            return failure(errc::protocol_violation, "its answer is not JSON: " + broken.message());
+        auto* object = value.if_object();
+        if (!object)
+            return failure(errc::protocol_violation, "its answer is JSON, but no object");
+        parsed_answer out;
+        out.bytes = json_footprint(*object);
+        out.body = std::move(*object);
+        return out;
+    }
+
+    json::object body;
+    std::uint64_t bytes = 0;
+
+  private:
+    parsed_answer() = default;
+};
 
 // The payer hears how it went, also when this coroutine just ends because the client left.
 class dispatch_try::account {
@@ -98,17 +120,16 @@ dispatch_try::dispatch_try(
     payment::payments& payments,
     http::connection_pool& connections,
     blocking_threads& disk,
-    byte_budget& memory,
     const dispatch_options& options,
     const request& from,
     const forwarded_body& body,
     completion_sink* sink
 )
-    : payments_(payments), connections_(connections), disk_(disk), memory_(memory),
-      options_(options), from_(from), body_(body), sink_(sink) {}
+    : payments_(payments), connections_(connections), disk_(disk), options_(options), from_(from),
+      body_(body), sink_(sink) {}
 
 awaitable<try_end> dispatch_try::run(session::attempt& at, time_point until) {
-    orchestrator_call call(connections_, disk_, memory_, body_);
+    orchestrator_call call(connections_, disk_, options_.memory, body_);
     account paid(payments_.open(at), call);
     auto out = try_end();
     auto headers = co_await (*paid).start(from_.units());
@@ -175,33 +196,43 @@ awaitable<try_end> dispatch_try::answered(orchestrator_call& call, account& paid
     co_return co_await take_json(call);
 }
 
-awaitable<outcome<json::object>> dispatch_try::parse(std::string text) {
+awaitable<outcome<dispatch_try::parsed_answer>> dispatch_try::parse(std::string text) {
     if (text.size() <= parsed_at_once)
-        co_return parsed(text);
-    auto work = [whole = std::move(text)] { return parsed(whole); };
+        co_return parsed_answer::of(text);
+    auto work = [whole = std::move(text)] { return parsed_answer::of(whole); };
     co_return co_await disk_.run(std::move(work));
 }
 
 awaitable<try_end> dispatch_try::take_json(orchestrator_call& call) {
-    auto text = co_await call.text(options_.reply_bytes);
+    // What could never fit is too long, however empty the memory is.
+    const auto most = std::min<std::uint64_t>(options_.reply_bytes, options_.memory->most());
+    auto text = co_await call.text(static_cast<std::size_t>(most));
+    if (call.memory_full())
+        co_return try_end::no_memory();
     if (!text)
         co_return try_end::failed(session::to_fault(text.error()));
-    auto body = co_await parse(std::move(*text));
-    if (!body)
-        co_return try_end::failed(session::to_fault(body.error()));
-    const auto good = check_reply(from_.kind->reply, *body);
+    auto answer = co_await parse(std::move(*text));
+    if (!answer)
+        co_return try_end::failed(session::to_fault(answer.error()));
+    // Many small values take more than their text did.
+    auto held = call.take_held();
+    if (!held.hold(answer->bytes))
+        co_return try_end::no_memory();
+    auto& body = answer->body;
+    const auto good = check_reply(from_.kind->reply, body);
     if (!good)
         co_return try_end::failed({fault_kind::protocol, good.error().detail, call.status()});
     try_end out;
     out.went = try_end::how::worked;
-    out.tokens = total_tokens(*body);
+    out.tokens = total_tokens(body);
     if (sink_) {
-        const auto chunk = as_chunk(std::move(*body));
+        const auto chunk = as_chunk(std::move(body));
         const bool there = co_await sink_->chunk(chunk);
         if (!there)
             out.went = try_end::how::gone;
     } else {
-        out.body = std::move(*body);
+        out.body = std::move(body);
+        out.held = std::move(held);
     }
     co_return out;
 }

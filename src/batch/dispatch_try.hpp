@@ -23,12 +23,15 @@ struct try_end {
     how went = how::failed;
     verdict said;
     boost::json::object body;           // worked; not of an event stream
+    byte_share held;                    // what it takes
     std::optional<std::int64_t> tokens; // as the answer of a conversation says
     duration took{};                    // from sending to the last byte
 
     try_end() {}
 
     static try_end failed(session::fault why);
+    // We have no room; the orchestrator learns nothing of it.
+    static try_end no_memory();
 };
 
 class dispatch_try {
@@ -38,7 +41,6 @@ class dispatch_try {
         payment::payments& payments,
         http::connection_pool& connections,
         blocking_threads& disk,
-        byte_budget& memory,
         const dispatch_options& options,
         const request& from,
         const forwarded_body& body,
@@ -54,13 +56,13 @@ class dispatch_try {
     awaitable<try_end> answered(orchestrator_call& call, account& paid);
     awaitable<try_end> take_json(orchestrator_call& call);
     awaitable<try_end> relay(orchestrator_call& call);
-    awaitable<outcome<boost::json::object>> parse(std::string text);
+    class parsed_answer;
+    awaitable<outcome<parsed_answer>> parse(std::string text);
     bool json_expected() const;
 
     payment::payments& payments_;
     http::connection_pool& connections_;
     blocking_threads& disk_;
-    byte_budget& memory_;
     const dispatch_options& options_;
     const request& from_;
     const forwarded_body& body_;

@@ -38,7 +38,6 @@ struct dispatcher::impl {
     dispatch_metrics metrics;
     const dispatch_options options;
     const logger log;
-    byte_budget memory;
     blocking_threads disk{disk_threads};
 
     impl(
@@ -50,7 +49,7 @@ struct dispatcher::impl {
         logger l
     )
         : sessions(s), payments(p), connections(c), metrics(m), options(std::move(o)),
-          log(std::move(l)), memory(options.reply_memory) {}
+          log(std::move(l)) {}
 
     awaitable<answer<dispatched>>
     work(const request& from, const std::string& request_id, completion_sink* sink);
@@ -114,7 +113,9 @@ api_error dispatcher::impl::ended(
     if (last && last->contains("orchestrator"))
         orchestrator = json::value_to<std::string>(last->at("orchestrator"));
     std::string_view code = "no_orchestrators_available";
-    if (why.status == http::status::gateway_timeout)
+    if (why.type == gateway_full)
+        code = "gateway_full";
+    else if (why.status == http::status::gateway_timeout)
         code = "timed_out";
     else if (why.status == http::status::bad_gateway)
         code = "broken_answer";
@@ -150,15 +151,19 @@ dispatcher::impl::work(const request& from, const std::string& request_id, compl
     const auto begun = steady_clock::now();
     const auto until = begun + options.request;
     const dispatch_metrics::under_way counted(metrics.running(from));
-    const auto body = body_of(
-        from, from.kind->body == body_kind::json ? std::string() : random_hex(boundary_octets)
-    );
-    dispatch_try one(payments, connections, disk, memory, options, from, body, sink);
-    session::job_need need(from.kind->id, from.model);
-    auto choice = sessions.begin(std::move(need), options.request);
+    byte_share copy(options.memory);
+    const bool room = copy.take(from.fields_bytes);
     const auto fails = [&](api_error why) {
         return ended(from, request_id, std::move(why), steady_clock::now() - begun);
     };
+    if (!room)
+        co_return fails(memory_is_full());
+    const auto body = body_of(
+        from, from.kind->body == body_kind::json ? std::string() : random_hex(boundary_octets)
+    );
+    dispatch_try one(payments, connections, disk, options, from, body, sink);
+    session::job_need need(from.kind->id, from.model);
+    auto choice = sessions.begin(std::move(need), options.request);
     for (std::size_t tries = 1;; ++tries) {
         auto next = co_await choice.next();
         if (!next)
@@ -172,6 +177,7 @@ dispatcher::impl::work(const request& from, const std::string& request_id, compl
             dispatched out;
             out.body = std::move(end.body);
             out.orchestrator = url;
+            out.held = std::move(end.held);
             co_return std::move(out);
         }
         case try_end::how::gone:

@@ -25,10 +25,11 @@
 namespace rivulet::batch {
 
 struct dispatch_options {
-    duration attempt = std::chrono::minutes(15);       // one try, from its connect to its last byte
-    duration request = std::chrono::minutes(20);       // all tries
-    std::size_t reply_bytes = 64u << 20;               // of an answer, data URLs included
-    std::uint64_t reply_memory = 512u << 20;           // of all answers that are read now
+    duration attempt = std::chrono::minutes(15); // one try, from its connect to its last byte
+    duration request = std::chrono::minutes(20); // all tries
+    std::size_t reply_bytes = 64u << 20;         // of an answer, data URLs included
+    // What all requests hold in memory: the answers, and the copies that orchestrators get.
+    byte_budget_ptr memory = std::make_shared<byte_budget>(1ull << 30);
     duration stream_silence = std::chrono::minutes(2); // between two pieces of an event stream
 
     dispatch_options() {}
@@ -37,6 +38,7 @@ struct dispatch_options {
 struct dispatched {
     boost::json::object body; // in its documented shape
     std::string orchestrator; // base URL of who answered
+    byte_share held;          // the room that the body takes
 
     dispatched() {}
 };

@@ -11,27 +11,29 @@
 namespace rivulet::batch {
 namespace {
 
-// What was taken from the budget until it is the caller's.
-class holding {
+// What was taken from the room until it is the caller's.
+class taken_room {
   public:
-    explicit holding(std::shared_ptr<download_budget> budget) : budget_(std::move(budget)) {}
+    explicit taken_room(std::shared_ptr<download_room> room) : room_(std::move(room)) {}
 
-    ~holding() { budget_->give_back(taken_); }
+    ~taken_room() { room_->held.give_back(taken_); }
 
-    holding(const holding&) = delete;
-    holding& operator=(const holding&) = delete;
+    taken_room(const taken_room&) = delete;
+    taken_room& operator=(const taken_room&) = delete;
 
-    bool take(std::uint64_t size) {
-        const bool fits = budget_->take(size);
-        if (fits)
-            taken_ += size;
-        return fits;
+    error_code take(std::uint64_t size) {
+        if (size > room_->most - room_->held.held())
+            return make_error_code(errc::too_large);
+        if (!room_->held.take(size))
+            return make_error_code(errc::no_capacity);
+        taken_ += size;
+        return {};
     }
 
     void hand_over() { taken_ = 0; }
 
   private:
-    std::shared_ptr<download_budget> budget_;
+    std::shared_ptr<download_room> room_;
     std::uint64_t taken_ = 0;
 };
 
@@ -48,13 +50,10 @@ awaitable<outcome<std::string>> fetch_bytes(
     http::client_options options,
     http::http_url url,
     std::uint64_t most,
-    std::shared_ptr<download_budget> budget
+    std::shared_ptr<download_room> room
 ) {
     const failure too_large(
         errc::too_large, fmt::format("the result at {} is longer than {} bytes", url.host, most)
-    );
-    const failure no_room(
-        errc::too_large, "the results of this answer are more than is held at once"
     );
     auto opened = co_await http::client_connection::open(url, std::move(options));
     if (!opened)
@@ -74,7 +73,7 @@ awaitable<outcome<std::string>> fetch_bytes(
             errc::http_status,
             fmt::format("the result's host {} answered {}", url.host, int(head.status))
         );
-    holding held(budget);
+    taken_room held(std::move(room));
     std::string content;
     if (const auto length = announced_length(head)) {
         if (*length > most)
@@ -90,8 +89,11 @@ awaitable<outcome<std::string>> fetch_bytes(
         for (const auto& piece : *pieces) {
             if (piece.size() > most - content.size())
                 co_return too_large;
-            if (!held.take(piece.size()))
-                co_return no_room;
+            const auto no_room = held.take(piece.size());
+            if (no_room)
+                co_return failure(
+                    no_room, "the results of this answer are more than is held at once"
+                );
             content += piece.text();
         }
     }
@@ -105,7 +107,7 @@ awaitable<outcome<std::string>> download(
     http::client_options options,
     result_source from,
     std::uint64_t most,
-    std::shared_ptr<download_budget> budget,
+    std::shared_ptr<download_room> room,
     duration limit
 ) {
     using namespace asio::experimental::awaitable_operators;
@@ -113,7 +115,7 @@ awaitable<outcome<std::string>> download(
         options.tls = {}; // orchestrators sign their own certificates, others don't
     if (from.public_only)
         options.allowed = [](const asio::ip::address& each) { return !is_private_address(each); };
-    auto work = fetch_bytes(std::move(options), from.url, most, std::move(budget));
+    auto work = fetch_bytes(std::move(options), from.url, most, std::move(room));
     auto either = co_await (std::move(work) || expire_after(limit));
     if (either.index() == 1)
         co_return http::describe_failure(
@@ -124,7 +126,8 @@ awaitable<outcome<std::string>> download(
 
 bool is_worth_another_try(const failure& why) {
     return why.code != errc::unauthorized && why.code != errc::too_large &&
-           why.code != errc::too_many && why.code != errc::invalid_argument;
+           why.code != errc::too_many && why.code != errc::invalid_argument &&
+           why.code != errc::no_capacity;
 }
 
 } // namespace rivulet::batch

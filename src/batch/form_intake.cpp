@@ -60,6 +60,7 @@ outcome<void> form_intake::begin(const http::part_head& head) {
     if (head.has_filename || repeated)
         return {};
     values_.emplace_back(head.name, std::string());
+    value_bytes_ += head.name.size() + sizeof(values_.front());
     target_ = target::value;
     return {};
 }
@@ -87,6 +88,7 @@ outcome<void> form_intake::data(std::span<const std::uint8_t> piece) {
             return failure(errc::too_large, refusal_->message);
         }
         value.append(reinterpret_cast<const char*>(piece.data()), piece.size());
+        value_bytes_ += piece.size();
     }
     return {};
 }
@@ -105,6 +107,11 @@ answer<void> form_intake::feed(std::span<const std::uint8_t> piece) {
 
 answer<void> form_intake::finish() {
     return judged(parser_.finish());
+}
+
+std::uint64_t form_intake::memory() const {
+    const auto stored = content_ ? content_->view() : std::nullopt;
+    return value_bytes_ + pending_.capacity() + (stored ? stored->size() : 0);
 }
 
 // An empty file is as good as none.

@@ -30,6 +30,9 @@ class form_intake {
 
     const std::shared_ptr<spool>& content() const { return content_; }
 
+    // Bytes that it holds in memory, those in content() among them.
+    std::uint64_t memory() const;
+
     // After finish(), and when all is written.
     form_values take_values() { return std::move(values_); }
 
@@ -48,7 +51,7 @@ class form_intake {
     form_values values_;
     std::optional<upload> file_;
     std::shared_ptr<spool> content_;
-    std::uint64_t file_bytes_ = 0;
+    std::uint64_t file_bytes_ = 0, value_bytes_ = 0;
     std::vector<std::uint8_t> pending_;
     target target_ = target::nothing;
     std::optional<api_error> refusal_; // more exact than what the parser says

@@ -10,6 +10,7 @@
 #include "base/log.hpp"
 #include "base/shards.hpp"
 #include "batch/api_error.hpp"
+#include "batch/byte_budget.hpp"
 #include "batch/job_webhook.hpp"
 #include "batch/request.hpp"
 #include "http/server.hpp"
@@ -44,6 +45,7 @@ struct job_options {
     // A job that finds every orchestrator full goes to the queue's end for so long since it came.
     duration patience = std::chrono::hours(1);
     duration pause_when_full = std::chrono::seconds(2);
+    byte_budget_ptr memory; // of all requests; null: nobody counts
     webhook_rules webhooks;
 
     job_options() {}

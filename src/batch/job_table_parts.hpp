@@ -26,6 +26,7 @@ struct job {
     std::uint64_t bytes = 0;             // of its request
     std::uint64_t number = 0;            // in the order of acceptance
     bool recovered = false;              // of an earlier process
+    unsigned lost_answers = 0;           // for which there was no memory
     time_point begun;
     notifier changed; // it was cancelled, or everything ends
 

@@ -19,6 +19,7 @@ namespace json = boost::json;
 namespace {
 
 constexpr std::size_t file_threads = 2;
+constexpr unsigned most_lost_answers = 3;
 constexpr auto come_again = std::chrono::seconds(10);
 constexpr auto pause_after_failed_write = std::chrono::seconds(5);
 constexpr auto end_limit = std::chrono::seconds(5);
@@ -60,8 +61,10 @@ api_error not_kept() {
     return why;
 }
 
-// Somebody has the model, but all who answered are at work.
+// Somebody has the model, but all who answered are at work; or we have no memory ourselves.
 bool found_all_full(const api_error& why) {
+    if (why.type == gateway_full)
+        return true;
     if (why.status != http::status::service_unavailable)
         return false;
     return std::any_of(why.tried.begin(), why.tried.end(), [](const json::value& each) {
@@ -291,9 +294,11 @@ awaitable<void> job_table::impl::run(self_ptr self, job_ptr now) {
     ++now->row.attempts;
     now->row.updated = time_now();
     auto what = now->what;
+    bool room = true;
     if (!what) {
         auto loaded = co_await load(self, now);
-        if (!loaded) {
+        room = loaded || loaded.error().code != errc::no_capacity;
+        if (!loaded && room) {
             self->log.error("{}: {}", id, loaded.error().detail);
             const api_error why(
                 http::status::internal_server_error,
@@ -303,9 +308,12 @@ awaitable<void> job_table::impl::run(self_ptr self, job_ptr now) {
                 co_await settle(self, now, job_state::failed, error_body(why, id));
             co_return;
         }
-        what = std::move(*loaded);
+        if (loaded)
+            what = std::move(*loaded);
     }
-    auto made = co_await work_off(self, now, std::move(what));
+    answer<json::object> made = memory_is_full();
+    if (room)
+        made = co_await work_off(self, now, std::move(what));
     if (now->over())
         co_return; // cancelled; who did it wrote it down
     if (made) {
@@ -314,7 +322,11 @@ awaitable<void> job_table::impl::run(self_ptr self, job_ptr now) {
         co_return;
     }
     const auto age = std::chrono::milliseconds(time_now() - now->row.created);
-    const bool again = found_all_full(made.error()) && age < self->options.patience;
+    // An answer was paid for.
+    if (room && made.error().type == gateway_full)
+        ++now->lost_answers;
+    const bool again = found_all_full(made.error()) && age < self->options.patience &&
+                       now->lost_answers < most_lost_answers;
     if (again || self->stopping) {
         journal_thread::work back = [id](job_journal& journal) {
             return journal.put_back(id, time_now());
@@ -379,6 +391,11 @@ job_table::impl::load(self_ptr self, job_ptr now) {
     auto made = from_record(record.get_object(), std::move(file));
     if (!made)
         co_return made.error();
+    auto held = std::make_shared<holding>();
+    held->memory = byte_share(self->options.memory);
+    auto settled = settle_holding(*made, std::move(held));
+    if (!settled)
+        co_return failure(errc::no_capacity, settled.error().message);
     co_return std::make_shared<const request>(std::move(*made));
 }
 

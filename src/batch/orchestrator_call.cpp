@@ -25,10 +25,10 @@ constexpr std::string_view protocol_mark = "Livepeer-AI-Worker-1.0";
 orchestrator_call::orchestrator_call(
     http::connection_pool& connections,
     blocking_threads& disk,
-    byte_budget& memory,
+    byte_budget_ptr memory,
     const forwarded_body& body
 )
-    : connections_(connections), disk_(disk), body_(body), held_(memory) {}
+    : connections_(connections), disk_(disk), body_(body), held_(std::move(memory)) {}
 
 orchestrator_call::~orchestrator_call() {
     // The next user has limits of its own.
@@ -187,10 +187,10 @@ awaitable<outcome<std::string>> orchestrator_call::text(std::size_t most) {
                 co_return failure(
                     errc::too_large, "its answer is longer than " + std::to_string(most) + " bytes"
                 );
-            if (!held_.take(piece.size()))
-                co_return failure(
-                    errc::no_capacity, "too many large answers are read at once; try again later"
-                );
+            if (!held_.take(piece.size())) {
+                memory_full_ = true;
+                co_return failure(errc::no_capacity, "there is no memory for its answer");
+            }
             text += piece.text();
         }
     }

@@ -25,7 +25,7 @@ class orchestrator_call {
     orchestrator_call(
         http::connection_pool& connections,
         blocking_threads& disk,
-        byte_budget& memory,
+        byte_budget_ptr memory,
         const forwarded_body& body
     );
     ~orchestrator_call();
@@ -35,8 +35,15 @@ class orchestrator_call {
 
     unsigned status() const;
     std::string_view content_type() const;
-    // The whole body, at most `most` bytes; no_capacity when the budget has no room for it.
+    // The whole body, at most `most` bytes.
     awaitable<outcome<std::string>> text(std::size_t most);
+
+    // There was no room for the body.
+    bool memory_full() const { return memory_full_; }
+
+    // What holds the room for the body: whoever has the body should have it, too.
+    byte_share take_held() { return std::move(held_); }
+
     // The next pieces, which come within `silence`; none at the end.
     awaitable<outcome<std::vector<bytes>>> pieces(duration silence);
 
@@ -62,8 +69,8 @@ class orchestrator_call {
     http::connection_lease connection_;
     http::http_url peer_;
     time_point until_{};
-    byte_budget::share held_;
-    bool sent_ = false;
+    byte_share held_;
+    bool sent_ = false, memory_full_ = false;
     error_code disk_failed_;
 };
 

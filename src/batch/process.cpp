@@ -2,7 +2,7 @@
 
 namespace rivulet::batch {
 
-awaitable<answer<boost::json::object>> process(
+awaitable<answer<processed>> process(
     dispatcher& orchestrators,
     result_media& files,
     std::shared_ptr<const request> what,
@@ -15,13 +15,18 @@ awaitable<answer<boost::json::object>> process(
     auto taken = co_await files.take_in(
         what->kind->reply, done->body, std::move(done->orchestrator), std::move(base)
     );
+    if (!taken && taken.error().code == errc::no_capacity)
+        co_return memory_is_full();
     if (!taken)
         co_return api_error(
             http::status::internal_server_error,
             "Internal Server Error: a file of the result could not be taken over: " +
                 taken.error().detail
         );
-    co_return std::move(done->body);
+    processed out;
+    out.body = std::move(done->body);
+    out.held = std::move(done->held);
+    co_return std::move(out);
 }
 
 } // namespace rivulet::batch

@@ -1,6 +1,7 @@
 #include "batch/request.hpp"
 
 #include "batch/field_value.hpp"
+#include "batch/json_footprint.hpp"
 #include "batch/request_steps.hpp"
 
 #include <boost/json/parse.hpp>
@@ -144,6 +145,7 @@ answer<request> complete_request(
     out.stream =
         kind.reply == reply_kind::completion && stream && stream->is_bool() && stream->get_bool();
     out.shape = shape_of(out);
+    out.fields_bytes = json_footprint(out.fields);
     return out;
 }
 
@@ -169,6 +171,17 @@ make_request(const pipeline& kind, const json::object& values, const request_rul
     if (!kept)
         return kept.error();
     return complete_request(kind, std::move(*kept), std::nullopt, rules);
+}
+
+answer<void> settle_holding(request& of, std::shared_ptr<holding> held) {
+    auto bytes = of.fields_bytes;
+    if (of.file)
+        if (const auto content = of.file->content->view())
+            bytes += content->size();
+    if (!held->memory.hold(bytes))
+        return memory_is_full();
+    of.held = std::move(held);
+    return {};
 }
 
 answer<void> take_media(request& to, const media_facts& facts) {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "batch/api_error.hpp"
+#include "batch/byte_budget.hpp"
 #include "batch/catalog.hpp"
 #include "batch/spool.hpp"
 
@@ -37,13 +38,22 @@ struct media_facts {
     media_facts() {}
 };
 
+// What a request holds of what all requests share, as long as anybody needs it.
+struct holding {
+    byte_share memory, disk;
+
+    holding() {}
+};
+
 struct request {
     const pipeline* kind = nullptr;
     std::string model;          // never empty
     boost::json::object fields; // in the row's order, the model among them; no file
     std::optional<upload> file;
     session::work_shape shape;
-    bool stream = false; // a conversation's answer is wanted in pieces
+    bool stream = false;            // a conversation's answer is wanted in pieces
+    std::uint64_t fields_bytes = 0; // of memory
+    std::shared_ptr<holding> held;  // null: nobody counts
 
     request() {}
 
@@ -83,6 +93,9 @@ answer<request> parse_form(
 
 // Completes the request with what its file is: shape, and the fields that follow from it.
 answer<void> take_media(request& to, const media_facts& facts);
+
+// From here on what the request itself takes is held, and no longer its text. Fails with 503.
+answer<void> settle_holding(request& of, std::shared_ptr<holding> held);
 
 // The body that goes to the orchestrator. JSON pipelines.
 std::string forwarded_json(const request& from);

@@ -52,7 +52,7 @@ struct intake {
     std::vector<std::string> urls;  // each is taken by one coroutine
     std::vector<std::string> paths; // in the same order
     std::size_t next = 0;
-    std::shared_ptr<download_budget> budget;
+    std::shared_ptr<download_room> room;
     failure first_failure;
     bool failed = false;
     std::size_t working = 0; // coroutines
@@ -64,6 +64,10 @@ struct intake {
 using intake_ptr = std::shared_ptr<intake>;
 
 awaitable<outcome<std::string>> unpack(intake_ptr all, std::string url) {
+    byte_share bytes(all->options.memory);
+    const bool room = bytes.take(url.size() / 4 * 3);
+    if (!room)
+        co_return failure(errc::no_capacity, "there is no memory for a file of the answer");
     auto work = [store = all->store, kind = all->kind, url = std::move(url)] {
         auto media = parse_data_url(url, store->limit_of_file());
         if (!media)
@@ -78,7 +82,7 @@ awaitable<outcome<std::string>> fetch_once(intake_ptr all, result_source source)
         all->options.client,
         std::move(source),
         all->store->limit_of_file(),
-        all->budget,
+        all->room,
         all->options.limit
     );
     if (!content)
@@ -88,7 +92,7 @@ awaitable<outcome<std::string>> fetch_once(intake_ptr all, result_source source)
         return keep_result(*store, kind, std::move(bytes));
     };
     auto kept = co_await all->threads->run(std::move(work));
-    all->budget->give_back(size);
+    all->room->held.give_back(size);
     co_return kept;
 }
 
@@ -180,7 +184,10 @@ awaitable<outcome<void>> result_media::take_in(
     all->options = options_;
     all->kind = kind;
     all->orchestrator = std::move(*peer);
-    all->budget = std::make_shared<download_budget>(store_->limit_of_file());
+    // What could never fit is too large, however empty the memory is.
+    all->room = std::make_shared<download_room>(
+        options_.memory, std::min(store_->limit_of_file(), options_.memory->most())
+    );
     for (auto* url : *found) {
         all->urls.emplace_back(url->data(), url->size());
         *url = boost::json::string(); // megabytes, that need not be there twice

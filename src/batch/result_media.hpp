@@ -2,12 +2,14 @@
 // (from the orchestrator's own host only, unless allowed), both are checked and stored, and the
 // answer's URLs name the gateway (spec/batch.md 5).
 // Thread: any shard. Fails with: http_status, timed_out, too_large, unauthorized (a foreign or
-// private host), media_error; each file is tried twice, all of them at once.
+// private host), media_error, no_capacity (no memory); each file is tried twice, all of them at
+// once.
 #pragma once
 
 #include "base/asio.hpp"
 #include "base/error.hpp"
 #include "base/off_shard.hpp"
+#include "batch/byte_budget.hpp"
 #include "batch/catalog.hpp"
 #include "batch/result_store.hpp"
 #include "http/client.hpp"
@@ -23,6 +25,8 @@ struct result_media_options {
     http::client_options client;                // as for orchestrators
     bool foreign_hosts = false;                 // -resultForeignHosts: also other public hosts
     duration limit = std::chrono::seconds(120); // of one file
+    // What all requests hold in memory: files are there until they are kept.
+    byte_budget_ptr memory = std::make_shared<byte_budget>(1ull << 30);
 
     result_media_options() {}
 };

@@ -24,19 +24,57 @@ admission_limits door_limits(const service_options& options) {
     return out;
 }
 
-awaitable<void>
-sweep_results(std::shared_ptr<result_store> store, std::shared_ptr<blocking_threads> threads) {
+// One that fails (no memory) is no reason not to try the next one: the store would fill for ever.
+awaitable<void> sweep_results(
+    std::shared_ptr<result_store> store, std::shared_ptr<blocking_threads> threads, logger log
+) {
     for (;;) {
         asio::steady_timer timer(co_await asio::this_coro::executor, sweep_interval);
         auto [ec] = co_await timer.async_wait(as_tuple);
         if (ec)
             co_return;
-        auto sweep = [store] {
-            store->sweep(steady_clock::now());
+        auto sweep = [store, log] {
+            try {
+                store->sweep(steady_clock::now());
+            } catch (const std::exception& e) {
+                log.error("old results could not be removed: {}", e.what());
+            }
             return true;
         };
         co_await threads->run(std::move(sweep));
     }
+}
+
+std::uint64_t product(std::uint64_t a, std::uint64_t b) {
+    return b != 0 && a > UINT64_MAX / b ? UINT64_MAX : a * b;
+}
+
+// One memory for all of them.
+service_options with_memory(service_options options, byte_budget_ptr memory) {
+    options.reading.memory = memory;
+    options.reading.spare_memory = options.memory / 2;
+    // As many uploads as are worked on: room for them there must be anyhow.
+    options.reading.disk =
+        std::make_shared<byte_budget>(product(options.running, options.reading.form_bytes));
+    options.dispatch.memory = memory;
+    options.media.memory = memory;
+    options.jobs.memory = memory;
+    return options;
+}
+
+// A job's result is written down at once.
+awaitable<answer<boost::json::object>> process_job(
+    dispatcher& orchestrators,
+    result_media& media,
+    std::shared_ptr<const request> what,
+    std::string id,
+    std::string base
+) {
+    auto done =
+        co_await process(orchestrators, media, std::move(what), std::move(id), std::move(base));
+    if (!done)
+        co_return done.error();
+    co_return std::move(done->body);
 }
 
 } // namespace
@@ -51,7 +89,8 @@ service::impl::impl(
     logger l,
     std::shared_ptr<result_store> store
 )
-    : sessions(s), check(std::move(c)), options(std::move(o)), log(std::move(l)),
+    : sessions(s), check(std::move(c)), memory(std::make_shared<byte_budget>(o.memory)),
+      options(with_memory(std::move(o), memory)), log(std::move(l)),
       base(public_base(options.gateway_host)), shards_(threads_of_network),
       threads(std::make_shared<blocking_threads>(blocking_thread_count)),
       connections(threads_of_network, options.client), results(std::move(store)),
@@ -69,9 +108,16 @@ service::impl::impl(
         metrics.make_gauge("rivulet_batch_running", "Batch requests that are worked on");
     const auto waiting =
         metrics.make_gauge("rivulet_batch_waiting", "Batch requests that wait for their turn");
-    counted = metrics.before_text([this, running, waiting] {
+    const auto arriving =
+        metrics.make_gauge("rivulet_batch_reading", "Batch requests whose body is on its way");
+    const auto held = metrics.make_gauge(
+        "rivulet_batch_memory_bytes", "What batch requests hold of -batchMemory"
+    );
+    counted = metrics.before_text([this, running, waiting, arriving, held] {
         running.set(static_cast<double>(doors.running()));
         waiting.set(static_cast<double>(doors.waiting()));
+        arriving.set(static_cast<double>(reading));
+        held.set(static_cast<double>(memory->used()));
     });
 }
 
@@ -101,7 +147,7 @@ outcome<std::unique_ptr<service>> service::open(
     // Jobs of an earlier process begin at once, so they come last.
     process_request work =
         [all](std::shared_ptr<const request> what, std::string id, std::string base) {
-            return process(
+            return process_job(
                 all->orchestrators, all->media, std::move(what), std::move(id), std::move(base)
             );
         };
@@ -115,7 +161,7 @@ outcome<std::unique_ptr<service>> service::open(
         all->sweeper = std::make_unique<task_group>(
             all->shards_.at(0).get_executor(), all->log.with("results")
         );
-        all->sweeper->spawn("sweep", sweep_results(all->results, all->disk));
+        all->sweeper->spawn("sweep", sweep_results(all->results, all->disk, all->log));
         begun.set_value();
     });
     begun.get_future().wait();

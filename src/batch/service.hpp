@@ -32,6 +32,9 @@ struct service_options {
     std::size_t running = 256;   // requests worked on at once (-maxConcurrentRequests)
     std::size_t waiting = 1'000; // further ones wait their turn; more get 429
     duration longest_wait = std::chrono::seconds(30);
+    // What all requests hold in memory at once: bodies, answers and their files on the way to the
+    // result store (-batchMemory). Bodies may fill half of it.
+    std::uint64_t memory = 1ull << 30;
     duration heartbeat = std::chrono::seconds(15); // of event streams
     bool done_event = true;                        // "data: [DONE]" ends a good one
 

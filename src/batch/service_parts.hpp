@@ -7,6 +7,7 @@
 #include "batch/admission.hpp"
 #include "batch/client_watch.hpp"
 #include "batch/completion_dialect.hpp"
+#include "batch/openai.hpp"
 #include "batch/process.hpp"
 #include "batch/service.hpp"
 
@@ -59,11 +60,12 @@ struct service::impl {
         const std::function<http::response(const http::request&)>& make, const http::request& head
     );
 
-    // Whether the visit may go on: stopped, access, its turn. False: it was answered, or nobody is
-    // there to be answered.
+    // Whether its body may come: stopped, access, too many others. False: it was answered.
     awaitable<bool> let_in(visit& now);
-    // Its turn; else why not.
-    awaitable<std::optional<api_error>> take_place(visit& now);
+    // Its turn, once its body is there: slow clients wait for themselves alone. False: it was
+    // answered, or nobody is there to be answered.
+    awaitable<bool> take_turn(visit& now);
+    awaitable<answer<openai_request>> check_openai(raw_body body);
 
     // What follows once the request is known to be good.
     awaitable<void> answer_later(visit& now, std::shared_ptr<request> what);
@@ -77,6 +79,7 @@ struct service::impl {
 
     session::manager& sessions;
     const ingest::check_access check;
+    const byte_budget_ptr memory;
     const service_options options;
     const logger log;
     const std::string base; // of URLs, as the operator said
@@ -92,6 +95,7 @@ struct service::impl {
     dispatcher orchestrators;
     admission doors;
     std::shared_ptr<job_table> jobs;
+    std::atomic<std::size_t> reading{0};           // bodies on their way
     observe::series_set<observe::counter> replies; // by pipeline and status
     std::shared_ptr<void> counted;                 // reads the gauges
     std::unique_ptr<task_group> sweeper;           // of shard 0

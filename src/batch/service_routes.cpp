@@ -31,6 +31,21 @@ awaitable<void> drain_short_body(http::exchange& peer) {
     peer.connection().expires_after(duration::max());
 }
 
+// One more on its way, as long as the work lasts.
+template <class T>
+awaitable<T> counted_reading(std::atomic<std::size_t>& count, awaitable<T> work) {
+    struct one {
+        std::atomic<std::size_t>& of;
+
+        explicit one(std::atomic<std::size_t>& o) : of(o) { ++of; }
+
+        ~one() { --of; }
+    };
+
+    const one counted(count);
+    co_return co_await std::move(work);
+}
+
 } // namespace
 
 service::impl::visit::visit(
@@ -54,6 +69,7 @@ void service::impl::count(const visit& now, std::string status) const {
 
 awaitable<void> service::impl::reply(visit& now, http::response message) {
     now.peer.reader().unwatch_peer();
+    now.place = {}; // its client may take long to read it
     count(now, std::to_string(static_cast<unsigned>(message.status)));
     co_await now.peer.reply(std::move(message));
 }
@@ -67,19 +83,20 @@ awaitable<void> service::impl::refuse(visit& now, const api_error& why) {
     co_await reply(now, now.dialect.refusal(why, now.id));
 }
 
-awaitable<std::optional<api_error>> service::impl::take_place(visit& now) {
+awaitable<bool> service::impl::take_turn(visit& now) {
     if (auto place = doors.enter_now()) {
         now.place = std::move(*place);
-        co_return std::nullopt;
+        co_return true;
     }
     client_watch watch(now.peer);
     auto entered = co_await watch.run(doors.enter());
-    if (!entered)
-        co_return api_error(client_left, "the client left");
-    if (!*entered)
-        co_return entered->error();
-    now.place = std::move(**entered);
-    co_return std::nullopt;
+    if (entered && *entered) {
+        now.place = std::move(**entered);
+        co_return true;
+    }
+    const auto why = entered ? entered->error() : api_error(client_left, "the client left");
+    co_await refuse(now, why);
+    co_return false;
 }
 
 awaitable<bool> service::impl::let_in(visit& now) {
@@ -90,13 +107,11 @@ awaitable<bool> service::impl::let_in(visit& now) {
     } else {
         no = co_await ask_access(check, now.head);
     }
-    if (!no) {
-        no = co_await take_place(now);
-        if (!no)
-            co_return true;
-    }
-    if (no->status != client_left)
-        co_await drain_short_body(now.peer);
+    if (!no)
+        no = doors.refusal(); // before all of the body came in vain
+    if (!no)
+        co_return true;
+    co_await drain_short_body(now.peer);
     co_await refuse(now, *no);
     co_return false;
 }
@@ -109,7 +124,15 @@ awaitable<void> service::impl::answer_pipeline(
     const bool in = co_await let_in(now);
     if (!in)
         co_return;
-    auto what = co_await read_request(kind, peer, options.reading, *threads);
+    auto body = co_await counted_reading(reading, read_body(kind, peer, options.reading, *threads));
+    if (!body) {
+        co_await refuse(now, body.error());
+        co_return;
+    }
+    const bool begun = co_await take_turn(now);
+    if (!begun)
+        co_return;
+    auto what = co_await check_body(kind, std::move(*body), options.reading, *threads);
     if (!what) {
         co_await refuse(now, what.error());
         co_return;
@@ -135,8 +158,9 @@ awaitable<void> service::impl::answer_whole(visit& now, std::shared_ptr<const re
         co_await refuse(now, done->error());
         co_return;
     }
-    now.dialect.whole(**done);
-    auto made = http::json_response(std::move(**done));
+    auto& body = (*done)->body;
+    now.dialect.whole(body);
+    auto made = http::json_response(std::move(body));
     made.headers.emplace_back("X-Request-Id", now.id);
     co_await reply(now, std::move(made));
 }
@@ -172,6 +196,25 @@ awaitable<void> service::impl::answer_later(visit& now, std::shared_ptr<request>
     co_await reply(now, std::move(made));
 }
 
+awaitable<answer<openai_request>> service::impl::check_openai(raw_body body) {
+    const auto parse = [&rules = options.reading.rules](const std::string& text) {
+        return parse_openai(text, rules);
+    };
+    answer<openai_request> asked = openai_request();
+    if (body.text.size() <= quickly_parsed) {
+        asked = parse(body.text);
+    } else {
+        auto work = [parse, text = std::move(body.text)] { return parse(text); };
+        asked = co_await threads->run(std::move(work));
+    }
+    if (!asked)
+        co_return asked.error();
+    auto settled = settle_holding(asked->checked, std::move(body.held));
+    if (!settled)
+        co_return settled.error();
+    co_return std::move(asked);
+}
+
 awaitable<void> service::impl::answer_chat(const http::request& head, http::exchange& peer) {
     // Until the request is read nothing of it is known.
     openai_dialect nameless({}, {}, 0, false);
@@ -179,12 +222,15 @@ awaitable<void> service::impl::answer_chat(const http::request& head, http::exch
     const bool in = co_await let_in(now);
     if (!in)
         co_return;
-    auto body = co_await read_json_text(peer, options.reading);
+    auto body = co_await counted_reading(reading, read_json_body(peer, options.reading));
     if (!body) {
         co_await refuse(now, body.error());
         co_return;
     }
-    auto asked = parse_openai(*body, options.reading.rules);
+    const bool begun = co_await take_turn(now);
+    if (!begun)
+        co_return;
+    auto asked = co_await check_openai(std::move(*body));
     if (!asked) {
         co_await refuse(now, asked.error());
         co_return;

@@ -7,6 +7,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <memory>
+#include <optional>
+
 namespace rivulet::batch {
 namespace {
 
@@ -344,25 +347,55 @@ TEST(batch_dispatch, an_answer_beyond_the_limit_is_refused) {
     EXPECT_THAT(boost::json::serialize(got.error().tried), HasSubstr("longer than 1000 bytes"));
 }
 
-TEST(batch_dispatch, large_answers_share_a_bounded_memory) {
+test::batch_reply image_of(std::size_t size) {
+    return test::fake_batch_orchestrator::json(
+        R"({"images":[{"url":")" + std::string(size, 'x') + R"(","seed":1,"nsfw":false}]})"
+    );
+}
+
+TEST(batch_dispatch, answers_share_a_bounded_memory) {
     auto options = limits(1min, 1min);
-    options.reply_memory = 5'000;
-    dispatch_rig rig(1, options);
-    rig[0].answer_next(test::fake_batch_orchestrator::json(
-        R"({"images":[{"url":")" + std::string(10'000, 'x') + R"(","seed":1,"nsfw":false}]})"
-    ));
+    options.memory = std::make_shared<byte_budget>(50'000);
+    dispatch_rig rig(2, options);
+    std::optional<byte_share> others(options.memory);
+    ASSERT_TRUE(others->take(40'000));
+    rig[0].answer_next(image_of(20'000));
     const auto got = rig.run(text_to_image());
     ASSERT_EQ(status_of(got), 503u);
+    EXPECT_EQ(got.error().type, gateway_full);
     EXPECT_TRUE(got.error().retry_after);
     EXPECT_FALSE(rig.suspended(0)); // we are full, not it
-    // The room comes back with the next one's end.
-    for (int i = 0; i < 20; ++i)
-        rig[0].answer_next(test::fake_batch_orchestrator::json(
-            R"({"images":[{"url":")" + std::string(1'000, 'x') + R"(","seed":1,"nsfw":false}]})"
-        ));
-    EXPECT_TRUE(rig.run(text_to_image()));
-    for (int i = 0; i < 10; ++i)
-        EXPECT_TRUE(rig.run(text_to_image()));
+    EXPECT_EQ(rig[1].count(), 0u);  // and nobody else could help
+    EXPECT_EQ(options.memory->used(), 40'000u);
+    // The room comes back with its user's end.
+    others.reset();
+    for (int i = 0; i < 10; ++i) {
+        rig[0].answer_next(image_of(20'000));
+        const auto good = rig.run(text_to_image());
+        ASSERT_TRUE(good) << good.error().message;
+        EXPECT_GE(options.memory->used(), 20'000u);
+    }
+    EXPECT_EQ(options.memory->used(), 0u);
+}
+
+TEST(batch_dispatch, an_answer_larger_than_all_memory_is_too_long) {
+    auto options = limits(1min, 1min);
+    options.memory = std::make_shared<byte_budget>(5'000);
+    dispatch_rig rig(1, options);
+    rig[0].answer_next(image_of(10'000));
+    const auto got = rig.run(text_to_image());
+    ASSERT_EQ(status_of(got), 503u);
+    EXPECT_NE(got.error().type, gateway_full);
+    EXPECT_THAT(boost::json::serialize(got.error().tried), HasSubstr("longer than 5000 bytes"));
+}
+
+TEST(batch_dispatch, a_request_needs_memory_for_the_copy_that_is_sent) {
+    auto options = limits(1min, 1min);
+    const auto asked = text_to_image();
+    options.memory = std::make_shared<byte_budget>(asked.fields_bytes - 1);
+    dispatch_rig rig(1, options);
+    EXPECT_EQ(rig.run(asked).error().type, gateway_full);
+    EXPECT_EQ(rig[0].count(), 0u);
 }
 
 TEST(batch_dispatch, large_answers_arrive_whole) {

@@ -234,6 +234,48 @@ TEST(batch_results, parts_of_a_file_can_be_asked_for) {
     EXPECT_EQ(head["Content-Length"], std::to_string(whole.body.size()));
 }
 
+TEST(batch_results, what_is_refused_is_told_to_both_kinds_of_clients) {
+    batch_rig rig;
+    const auto url = url_of(rig.post("/text-to-image", prompt));
+    const auto past = test::ask(rig.port(), request_text("GET", url, "Range: bytes=900000-\r\n"));
+    EXPECT_EQ(past.status, 416);
+    EXPECT_THAT(past["Content-Range"], MatchesRegex("bytes \\*/[0-9]+"));
+    EXPECT_EQ(past["Access-Control-Allow-Origin"], "*");
+    const auto other = test::ask(rig.port(), request_text("GET", url, "If-Match: \"x\"\r\n"));
+    EXPECT_EQ(other.status, 412);
+    for (const auto& reply : {past, other, rig.get(url + "x")}) {
+        const auto body = json::parse(reply.body);
+        EXPECT_EQ(body.at("error").at("code").as_int64(), reply.status);
+        EXPECT_EQ(body.at("detail").at("msg"), body.at("error").at("message"));
+    }
+}
+
+TEST(batch_results, files_that_find_no_memory_are_no_fault_of_anybody) {
+    batch_rig_options options;
+    options.service.memory = 4'000'000;
+    batch_rig rig(options);
+    // Somebody else has nearly half of it.
+    test::raw_client other(rig.port());
+    other.send(
+        request_text("POST", "/text-to-image", "Content-Length: 9000000\r\n") +
+        std::string(1'900'000, ' ')
+    );
+    rig[0].serve_file("/large.png", "image/png", std::string(3'000'000, 'x'));
+    ASSERT_TRUE(rig.comes_to("rivulet_batch_memory_bytes", 1'900'000));
+    for (const auto& url :
+         {rig[0].url() + "/large.png",
+          fake_batch_orchestrator::data_url("image/png", std::string(1'200'000, 'x'))}) {
+        rig[0].answer_next(images({image(url)}));
+        const auto reply = rig.post("/text-to-image", prompt);
+        EXPECT_EQ(reply.status, 503) << reply.body;
+        EXPECT_TRUE(reply.has("Retry-After"));
+        EXPECT_THAT(rig.suspended(), IsEmpty());
+    }
+    EXPECT_EQ(rig.asked(), 2u);
+    rig[0].answer_next(images({image(data_url("image/png", "still.png"))}));
+    EXPECT_EQ(rig.post("/text-to-image", prompt).status, 200);
+}
+
 TEST(batch_results, a_folder_keeps_them_over_a_restart) {
     const test::scratch scratch;
     batch_rig_options options;

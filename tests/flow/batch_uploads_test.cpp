@@ -11,6 +11,7 @@
 #include <atomic>
 #include <fstream>
 #include <functional>
+#include <optional>
 #include <thread>
 
 namespace rivulet {
@@ -49,12 +50,6 @@ std::pair<std::string, std::string> split_request(batch_rig& rig, const batch::p
     return {all.substr(0, end), all.substr(end)};
 }
 
-std::size_t resident_bytes() {
-    std::size_t total = 0, pages = 0;
-    std::ifstream("/proc/self/statm") >> total >> pages;
-    return pages * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
-}
-
 bool soon(const std::function<bool()>& condition) {
     const auto until = steady_clock::now() + std::chrono::seconds(5);
     while (!condition() && steady_clock::now() < until)
@@ -91,8 +86,8 @@ TEST(batch_uploads, every_route_takes_a_body_at_its_limit_and_refuses_one_past_i
 TEST(batch_uploads, a_dripping_body_is_cut_on_every_route) {
     batch_rig_options wanted;
     wanted.orchestrators = 0;
-    wanted.service.reading.silence = milliseconds(100);
-    wanted.service.reading.bytes_per_second = 10'000;
+    wanted.service.reading.pace.silence = milliseconds(100);
+    wanted.service.reading.pace.bytes_per_second = 10'000;
     batch_rig rig(wanted);
     std::vector<raw_client> drips;
     for (const auto& kind : batch::catalog()) {
@@ -113,11 +108,199 @@ TEST(batch_uploads, a_dripping_body_is_cut_on_every_route) {
     EXPECT_LT(steady_clock::now() - before, std::chrono::seconds(3));
 }
 
+TEST(batch_uploads, a_body_must_keep_its_average) {
+    batch_rig_options wanted;
+    wanted.orchestrators = 0;
+    wanted.service.reading.pace.head_start = milliseconds(100);
+    wanted.service.reading.pace.average_per_second = 1'000'000;
+    batch_rig rig(wanted);
+    raw_client client(rig.port());
+    client.send(request_text("POST", "/llm", "Content-Length: 1000000\r\n") + "{");
+    const auto before = steady_clock::now();
+    const auto reply = client.read_reply();
+    EXPECT_EQ(reply.status, 408);
+    EXPECT_THAT(message_of(reply), HasSubstr("slowly"));
+    EXPECT_LT(steady_clock::now() - before, std::chrono::seconds(3));
+}
+
+TEST(batch_uploads, more_slow_clients_than_places_keep_nobody_waiting) {
+    batch_rig_options wanted;
+    wanted.service.running = 2;
+    wanted.service.waiting = 2;
+    batch_rig rig(wanted);
+    std::vector<raw_client> slow;
+    for (int round = 0; round < 3; ++round)
+        for (const auto& kind : batch::catalog()) {
+            const auto [head, body] = split_request(rig, kind);
+            slow.emplace_back(rig.port()).send(head + body.substr(0, body.size() / 2));
+        }
+    ASSERT_TRUE(rig.comes_to("rivulet_batch_reading", static_cast<double>(slow.size())));
+    EXPECT_EQ(rig.number("rivulet_batch_running"), 0);
+    const auto before = steady_clock::now();
+    EXPECT_EQ(ask(rig.port(), rig.good_request("llm")).status, 200);
+    EXPECT_EQ(ask(rig.port(), rig.good_request("image-to-image")).status, 200);
+    EXPECT_LT(steady_clock::now() - before, std::chrono::seconds(5));
+    // They are not forgotten: each gets its turn once it has sent the rest.
+    std::size_t at = 0;
+    for (int round = 0; round < 3; ++round)
+        for (const auto& kind : batch::catalog()) {
+            const auto body = split_request(rig, kind).second;
+            auto& client = slow[at++];
+            client.send(std::string_view(body).substr(body.size() / 2));
+            EXPECT_EQ(client.read_reply().status, 200) << path_of(kind);
+        }
+    EXPECT_TRUE(rig.comes_to("rivulet_batch_memory_bytes", 0));
+}
+
+TEST(batch_uploads, a_client_that_does_not_read_its_answer_keeps_nobody_waiting) {
+    batch_rig_options wanted;
+    wanted.service.running = 1;
+    wanted.service.waiting = 0;
+    batch_rig rig(wanted);
+    const auto long_text = std::string(16u << 20, 'x');
+    rig[0].answer_next(fake_batch_orchestrator::json(
+        R"({"choices":[{"message":{"role":"assistant","content":")" + long_text + R"("}}]})"
+    ));
+    raw_client deaf(rig.port());
+    deaf.shrink_receive_buffer();
+    deaf.send(rig.good_request("llm"));
+    rig[0].wait_for(1);
+    ASSERT_TRUE(rig.comes_to("rivulet_batch_running", 0));
+    EXPECT_EQ(ask(rig.port(), rig.good_request("llm")).status, 200);
+    EXPECT_EQ(deaf.read_head().status, 200);
+}
+
+// So much of a good body of /llm, and then nothing.
+raw_client& hold_memory(raw_client& client, std::size_t bytes) {
+    std::string body = R"({"messages":[{"role":"user","content":")";
+    body.resize(bytes, 'x');
+    return client.send(request_text("POST", "/llm", "Content-Length: 10000000\r\n") + body);
+}
+
+std::string conversation_of(std::size_t size) {
+    std::string body = R"({"messages":[{"role":"user","content":")";
+    const std::string end = R"("}]})";
+    body.resize(size - end.size(), 'x');
+    return body + end;
+}
+
+TEST(batch_uploads, bodies_fill_half_of_the_memory_and_not_a_byte_more) {
+    constexpr std::size_t half = 4'000'000;
+    for (const bool one_past : {false, true}) {
+        SCOPED_TRACE(one_past);
+        batch_rig_options wanted;
+        wanted.service.memory = 2 * half;
+        batch_rig rig(wanted);
+        std::optional<raw_client> holds(rig.port());
+        hold_memory(*holds, half - 50'000 + (one_past ? 1 : 0));
+        ASSERT_TRUE(rig.comes_to("rivulet_batch_memory_bytes", half - 50'000, 1e9));
+        // Read to its end when it fits; what its fields take is looked at later.
+        raw_client next(rig.port());
+        next.send(
+            request_text("POST", "/llm", "Content-Length: 60000\r\n") +
+            conversation_of(60'000).substr(0, 50'000)
+        );
+        if (one_past) {
+            const auto reply = next.read_reply();
+            EXPECT_EQ(reply.status, 503);
+            EXPECT_TRUE(reply.has("Retry-After"));
+            EXPECT_THAT(message_of(reply), HasSubstr("memory"));
+        } else {
+            ASSERT_TRUE(rig.comes_to("rivulet_batch_memory_bytes", half));
+            EXPECT_TRUE(next.silent_for(milliseconds(20)));
+        }
+        EXPECT_EQ(rig.asked(), 0u);
+        // Whoever comes once they have left is served.
+        holds.reset();
+        next.close();
+        ASSERT_TRUE(rig.comes_to("rivulet_batch_memory_bytes", 0));
+        EXPECT_EQ(rig.post("/llm", conversation_of(60'000)).status, 200);
+        EXPECT_TRUE(rig.comes_to("rivulet_batch_memory_bytes", 0));
+    }
+}
+
+TEST(batch_uploads, answers_have_room_when_bodies_have_none) {
+    constexpr std::size_t half = 4'000'000;
+    batch_rig_options wanted;
+    wanted.service.memory = 2 * half;
+    batch_rig rig(wanted);
+    auto late = fake_batch_orchestrator::json(
+        R"({"choices":[{"message":{"role":"assistant","content":")" + std::string(1'000'000, 'x') +
+        R"("}}]})"
+    );
+    late.delay = milliseconds(300);
+    rig[0].answer_next(late);
+    raw_client worked_on(rig.port());
+    worked_on.send(rig.good_request("llm"));
+    rig[0].wait_for(1);
+    raw_client holds(rig.port());
+    hold_memory(holds, half - 20'000);
+    ASSERT_TRUE(rig.comes_to("rivulet_batch_memory_bytes", half - 20'000, 1e9));
+    EXPECT_EQ(rig.post("/llm", conversation_of(60'000)).status, 503);
+    EXPECT_EQ(worked_on.read_reply().status, 200);
+}
+
+TEST(batch_uploads, small_values_count_as_what_they_take) {
+    batch_rig_options wanted;
+    wanted.service.memory = 1'000'000;
+    batch_rig rig(wanted);
+    // 120 kB of text, most of a megabyte in memory.
+    std::string messages = R"({"role":"user","content":"x"})";
+    for (int i = 0; i < 3'999; ++i)
+        messages += R"(,{"role":"user","content":"x"})";
+    const auto reply = rig.post("/llm", R"({"messages":[)" + messages + "]}");
+    EXPECT_EQ(reply.status, 503) << reply.body;
+    EXPECT_EQ(rig.asked(), 0u);
+    EXPECT_TRUE(rig.comes_to("rivulet_batch_memory_bytes", 0));
+}
+
+std::string said_in(std::size_t size) {
+    return R"({"choices":[{"message":{"role":"assistant","content":")" + std::string(size, 'x') +
+           R"("}}]})";
+}
+
+TEST(batch_uploads, a_job_waits_for_memory_instead_of_failing) {
+    batch_rig_options wanted;
+    wanted.service.memory = 2'000'000;
+    wanted.service.jobs.pause_when_full = milliseconds(20);
+    batch_rig rig(wanted);
+    std::optional<raw_client> holds(rig.port());
+    hold_memory(*holds, 900'000);
+    ASSERT_TRUE(rig.comes_to("rivulet_batch_memory_bytes", 900'000, 1e9));
+    rig[0].answer_next(fake_batch_orchestrator::json(said_in(1'500'000)));
+    rig[0].answer_with([](const auto&) { return fake_batch_orchestrator::json(said_in(10)); });
+    const auto accepted = ask(rig.port(), rig.good_request("llm", "Prefer: respond-async\r\n"));
+    ASSERT_EQ(accepted.status, 202) << accepted.body;
+    const auto where = accepted["Location"];
+    EXPECT_TRUE(soon([&] { return rig.get(where).body.find("xxxxxxxxxx") != std::string::npos; }))
+        << rig.get(where).body;
+    EXPECT_EQ(rig.asked(), 2u);
+}
+
+TEST(batch_uploads, a_job_gives_up_after_three_answers_that_found_no_memory) {
+    batch_rig_options wanted;
+    wanted.service.memory = 2'000'000;
+    wanted.service.jobs.pause_when_full = milliseconds(20);
+    batch_rig rig(wanted);
+    raw_client holds(rig.port());
+    hold_memory(holds, 900'000);
+    ASSERT_TRUE(rig.comes_to("rivulet_batch_memory_bytes", 900'000, 1e9));
+    rig[0].answer_with([](const auto&) { return fake_batch_orchestrator::json(said_in(1'500'000)); }
+    );
+    const auto accepted = ask(rig.port(), rig.good_request("llm", "Prefer: respond-async\r\n"));
+    ASSERT_EQ(accepted.status, 202) << accepted.body;
+    const auto where = accepted["Location"];
+    EXPECT_TRUE(soon([&] { return rig.get(where).body.find("in memory") != std::string::npos; }))
+        << rig.get(where).body;
+    EXPECT_EQ(rig.asked(), 3u);
+    EXPECT_THAT(rig.suspended(), testing::IsEmpty());
+}
+
 TEST(batch_uploads, openais_name_has_the_same_limits) {
     batch_rig_options wanted;
     wanted.service.reading.json_bytes = 100;
-    wanted.service.reading.silence = milliseconds(50);
-    wanted.service.reading.bytes_per_second = 10'000;
+    wanted.service.reading.pace.silence = milliseconds(50);
+    wanted.service.reading.pace.bytes_per_second = 10'000;
     batch_rig rig(wanted);
     const std::string path = "/v1/chat/completions";
     const auto large = rig.post(path, std::string(101, ' '));
@@ -307,6 +490,12 @@ TEST(batch_conformance, s47_a_large_upload_leaves_no_file_behind) {
 }
 
 #ifndef RIVULET_SANITIZED
+std::size_t resident_bytes() {
+    std::size_t total = 0, pages = 0;
+    std::ifstream("/proc/self/statm") >> total >> pages;
+    return pages * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+}
+
 // Takes uploads and keeps nothing of them; answers once all have come.
 class swallowing_orchestrator {
   public:
@@ -398,6 +587,31 @@ TEST(batch_uploads, a_recording_may_have_fifty_mebibytes) {
     EXPECT_THAT(message_of(larger), HasSubstr("50 MiB"));
     EXPECT_EQ(rig.asked(), 1u);
     EXPECT_TRUE(soon([&] { return rig.spooled() == 0; }));
+}
+
+TEST(batch_uploads, together_they_have_as_much_disk_as_the_places_need) {
+    constexpr std::size_t size = 1u << 20;
+    auto wanted = patient();
+    wanted.service.running = 2;
+    const auto form = large_upload(size);
+    wanted.service.reading.form_bytes = form.body().size();
+    batch_rig rig(wanted);
+    const auto all =
+        test::request_with_body("POST", "/image-to-image", form.body(), form_text::header());
+    std::vector<raw_client> held;
+    for (int i = 0; i < 2; ++i)
+        held.emplace_back(rig.port()).send(std::string_view(all).substr(0, all.size() - 10));
+    ASSERT_TRUE(soon([&] { return rig.spooled() == 2; }));
+    const auto third = post_large(rig, "/image-to-image", form);
+    EXPECT_EQ(third.status, 503);
+    EXPECT_TRUE(third.has("Retry-After"));
+    EXPECT_THAT(message_of(third), HasSubstr("uploads"));
+    for (auto& each : held) {
+        each.send(std::string_view(all).substr(all.size() - 10));
+        EXPECT_EQ(each.read_reply().status, 200);
+    }
+    EXPECT_EQ(post_large(rig, "/image-to-image", form).status, 200);
+    EXPECT_EQ(rig.asked(), 3u);
 }
 
 } // namespace

@@ -5,6 +5,7 @@
 #include "support/batch_samples.hpp"
 
 #include <stdexcept>
+#include <thread>
 
 namespace rivulet::test {
 namespace {
@@ -134,6 +135,24 @@ batch_rig::batch_rig(batch_rig_options options) : front_(shards_, front_options(
 
 batch_rig::~batch_rig() {
     stop();
+}
+
+double batch_rig::number(const std::string& metric) {
+    const auto text = metrics().text();
+    const auto at = text.find("\n" + metric + " ");
+    return at == text.npos ? 0 : std::stod(text.substr(at + metric.size() + 2));
+}
+
+bool batch_rig::comes_to(const std::string& metric, double least, double most) {
+    const auto until = steady_clock::now() + std::chrono::seconds(8);
+    for (;;) {
+        const auto now = number(metric);
+        if (now >= least && now <= most)
+            return true;
+        if (steady_clock::now() >= until)
+            return false;
+        std::this_thread::sleep_for(milliseconds(5));
+    }
 }
 
 void batch_rig::stop() {

@@ -88,6 +88,15 @@ class batch_rig {
 
     observe::metrics& metrics() { return known_->metrics(); }
 
+    // What a metric without labels says; 0 when it is not there.
+    double number(const std::string& metric);
+    // Whether it says so soon.
+    bool comes_to(const std::string& metric, double least, double most);
+
+    bool comes_to(const std::string& metric, double value) {
+        return comes_to(metric, value, value);
+    }
+
     void stop();
 
   private:

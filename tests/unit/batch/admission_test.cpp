@@ -42,6 +42,17 @@ TEST(admission_queue, is_full_at_its_limit) {
     EXPECT_EQ(doors.enter(4), entry::queued);
 }
 
+TEST(admission_queue, says_beforehand_who_would_be_sent_away) {
+    admission_queue doors(1, 1);
+    EXPECT_FALSE(doors.full());
+    doors.enter(1);
+    EXPECT_FALSE(doors.full());
+    doors.enter(2);
+    EXPECT_TRUE(doors.full());
+    doors.leave();
+    EXPECT_FALSE(doors.full());
+}
+
 TEST(admission_queue, lets_nobody_overtake_who_waits) {
     admission_queue doors(1, 2);
     doors.enter(1);
@@ -107,6 +118,19 @@ TEST(admission, refuses_who_would_stand_behind_too_many) {
     const auto no = test::run_inline(refusal_of(doors));
     ASSERT_TRUE(no);
     EXPECT_EQ(no->status, http::status::too_many_requests);
+}
+
+TEST(admission, says_beforehand_that_there_will_be_no_turn) {
+    admission doors(limits(1, 0, std::chrono::seconds(10)));
+    EXPECT_FALSE(doors.refusal());
+    {
+        const auto held = doors.enter_now();
+        const auto no = doors.refusal();
+        ASSERT_TRUE(no);
+        EXPECT_EQ(no->status, http::status::too_many_requests);
+        EXPECT_TRUE(no->retry_after);
+    }
+    EXPECT_FALSE(doors.refusal());
 }
 
 TEST(admission, forgets_a_waiter_that_is_cancelled) {

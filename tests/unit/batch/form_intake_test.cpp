@@ -118,5 +118,21 @@ TEST(form_intake, refuses_a_file_past_its_pipelines_limit) {
     EXPECT_THAT(went.error().message, HasSubstr("1 MiB"));
 }
 
+TEST_F(form_intake_of_a_picture, knows_what_it_holds_in_memory) {
+    EXPECT_EQ(form.memory(), 0u);
+    const std::string bytes(10'000, 'x');
+    ASSERT_TRUE(take(
+        file_part("image", bytes) + text_part("prompt", std::string(5'000, 'y')) +
+        http::form_end("edge")
+    ));
+    EXPECT_GE(form.memory(), 15'000u);
+    EXPECT_LE(form.memory(), 40'000u);
+    const auto pending = form.take_pending();
+    EXPECT_GE(form.memory(), 5'000u);
+    EXPECT_LT(form.memory(), 6'000u);
+    ASSERT_FALSE(form.content()->write(pending));
+    EXPECT_GE(form.memory(), 15'000u);
+}
+
 } // namespace
 } // namespace rivulet::batch
