@@ -146,8 +146,14 @@ picture=(-nostdin -v error -re -f lavfi -i "testsrc=size=640x360:rate=25"
     -f lavfi -i "sine=frequency=440:sample_rate=48000"
     -c:v libx264 -preset ultrafast -tune zerolatency -pix_fmt yuv420p -g 25 -c:a aac)
 
+# shows PATTERN COMMAND…: what the command prints has the pattern.
+shows() {
+    local text
+    text=$("${@:2}") && grep -q -i -E -- "$1" <<<"$text"
+}
+
 # is_live STREAM: processed video comes.
-is_live() { curl -sf "$api/$1/status" | grep -q '"state": *"live"'; }
+is_live() { shows '"state": *"live"' curl -sf "$api/$1/status"; }
 
 # is_over STREAM: the gateway has no such stream.
 is_over() {

@@ -8,11 +8,11 @@ gateway -cors
 page_port=$(port 8000)
 start "the page's server" "$python" -m http.server --bind 127.0.0.1 --directory "$here" "$page_port"
 page=http://127.0.0.1:$page_port/
-has_page() { curl -sf "$page" | grep -q RTCPeerConnection; }
+has_page() { shows RTCPeerConnection curl -sf "$page"; }
 await 15 "the page" has_page
 may_ask() {
-    curl -sf -i -X OPTIONS -H "Origin: ${page%/}" -H 'Access-Control-Request-Method: POST' \
-        -H 'Access-Control-Request-Headers: content-type' "$api/cam/whip" | grep -qi '^access-control-allow-origin: '
+    shows '^access-control-allow-origin: ' curl -sf -i -X OPTIONS -H "Origin: ${page%/}" -H 'Access-Control-Request-Method: POST' \
+        -H 'Access-Control-Request-Headers: content-type' "$api/cam/whip"
 }
 check "the page may ask the gateway" may_ask
 [[ $http == 127.0.0.1:8935 ]] || page+="?gateway=http://$http"

@@ -30,7 +30,7 @@ fi
 start worker "$rivulet" worker -serviceAddr "$listen" -runner "$runner" -runnerModel comfyui "${callback[@]}"
 await 30 "the worker" is_ready worker
 gateway -orchAddr "http://127.0.0.1:$worker_port"
-knows_the_model() { curl -sf "http://$private/getNetworkCapabilities" | grep -q '"comfyui"'; }
+knows_the_model() { shows '"comfyui"' curl -sf "http://$private/getNetworkCapabilities"; }
 await 60 "the runner to take a stream" knows_the_model
 
 start "the publisher" ffmpeg "${picture[@]}" -f flv "rtmp://$rtmp/live/cam?pipeline=comfyui&params=$(<"$scratch/query")"
@@ -41,6 +41,6 @@ Change:  curl -d @params.json $api/cam/update      ({\"prompts\": {…}})"
 decodes() { timeout 30 ffmpeg -nostdin -v error -xerror -i "rtmp://$rtmp/live/cam-out" -an -frames:v 25 -f null -; }
 check "a second of the result decodes" decodes
 check "the workflow is taken as an update" curl -sf -d @"$scratch/params.json" "$api/cam/update"
-works_with_it() { curl -sf "$api/cam/status" | grep -q ImageInvert; }
+works_with_it() { shows ImageInvert curl -sf "$api/cam/status"; }
 [[ $workflow != "$here/workflow.json" ]] || await 20 "/status to show the workflow" works_with_it
 stay

@@ -52,7 +52,7 @@ run gateway gateway "${moved[@]}"
 http=$(announced gateway http) rtmp=$(announced gateway rtmp) private=$(announced gateway private)
 api=http://$http/live/video-to-video
 push
-by_the_worker() { curl -sf "$api/cam/status" | grep -q "127.0.0.1:$worker_port"; }
+by_the_worker() { shows "127.0.0.1:$worker_port" curl -sf "$api/cam/status"; }
 check "the worker of the file did it" by_the_worker
 # What the dashboard's first row shows.
 metrics() { curl -sf "http://$private/metrics" | grep -E '^livepeer_ai_current_live_pipelines'; }

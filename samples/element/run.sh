@@ -21,7 +21,7 @@ if [[ -n ${SOURCE:-} ]]; then
 elif [[ -z $seconds && -r /dev/video0 ]] && gst-inspect-1.0 v4l2src >/dev/null 2>&1; then
     source=(v4l2src)
 else
-    source=(videotestsrc is-live=true pattern=smpte '!' video/x-raw,width=640,height=360,framerate=25/1 '!' timeoverlay)
+    source=(videotestsrc is-live=true pattern=smpte '!' video/x-raw,width=640,height=360,framerate=25/1)
 fi
 graph=${GRAPH:-negate}
 element=(livepeerai "gateway=$address" pipeline=avfilter "params={\"graph\":\"$graph\"}")

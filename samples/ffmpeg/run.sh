@@ -8,7 +8,7 @@ gateway
 negative='pipeline=avfilter&params=%7B%22graph%22%3A%22negate%22%7D'
 start "the RTMP push" ffmpeg "${picture[@]}" -f flv "rtmp://$rtmp/live/cam?$negative"
 srt_here=
-if ffmpeg -hide_banner -protocols 2>/dev/null | grep -qw srt; then
+if shows '\<srt\>' ffmpeg -v error -protocols; then
     srt_here=yes
     # As an option the stream id may hold everything; in the address ffmpeg would cut it at the first &.
     start "the SRT push" ffmpeg "${picture[@]}" -f mpegts -srt_streamid "publish:door2:$negative" "srt://$srt"

@@ -24,7 +24,7 @@ await 15 "the gateway behind HAProxy" secure "https://$https/healthz"
 start "the publisher" ffmpeg "${picture[@]}" -f flv \
     "rtmps://$rtmps/live/cam?pipeline=avfilter&params=%7B%22graph%22%3A%22negate%22%7D"
 api=https://$https/live/video-to-video
-is_live_here() { secure "$api/cam/status" | grep -q '"state": *"live"'; }
+is_live_here() { shows '"state": *"live"' secure "$api/cam/status"; }
 await 30 "processed video" is_live_here
 
 say "Console: https://$https/
@@ -32,7 +32,7 @@ Publish: rtmps://$rtmps/live/NAME
 Watch:   ffplay -fflags nobuffer rtmps://$rtmps/live/cam-out"
 check "over RTMPS, the result is the negative" is_negative "rtmps://$rtmps/live/cam" "rtmps://$rtmps/live/cam-out"
 
-page_comes() { secure "https://$https/" | grep -qi '<title>'; }
+page_comes() { shows '<title>' secure "https://$https/"; }
 check "the console comes over HTTPS" page_comes
 by_http2() { [[ $(secure -o /dev/null -w '%{http_version}' --http2 "https://$https/healthz") == 2 ]]; }
 check "by HTTP/2, too" by_http2

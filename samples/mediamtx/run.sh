@@ -28,7 +28,7 @@ else
     front_http=http://$(announced front http)
     # Asked as MediaMTX's API whether the publisher is still there, it says what that says afterwards: 404.
     gateway "${own[@]}" -mediaMTXApi "$front_http"
-    comes() { curl -sf "$front_http/live/video-to-video/cam/status" | grep -q '"video_frames": *[1-9]'; }
+    comes() { shows '"video_frames": *[1-9]' curl -sf "$front_http/live/video-to-video/cam/status"; }
     await 30 "the publisher's video" comes
 
     # As MediaMTX does it: split into words, the variables put into each.
@@ -54,7 +54,7 @@ fi
 await 30 "processed video" is_live cam
 say "Publish: $front/live/cam
 Watch:   ffplay -fflags nobuffer rtmp://$rtmp/live/cam-out"
-pulled() { curl -sf "$api/cam/status" | grep -q '"protocol": *"mediamtx-rtmp"'; }
+pulled() { shows '"protocol": *"mediamtx-rtmp"' curl -sf "$api/cam/status"; }
 check "the gateway has pulled it" pulled
 check "the result is the negative of what was published" is_negative "$front/live/cam" "rtmp://$rtmp/live/cam-out"
 stop "the publisher"

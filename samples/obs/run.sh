@@ -45,10 +45,13 @@ for profile in "$here"/profiles/*; do
     start "$name" "$python" "$here/publish.py" "$profile" \
         --replace "127.0.0.1:8935=$http" --replace "127.0.0.1:1935=$rtmp"
     await 45 "processed video of profile $name" is_live cam
-    has_parameters() { curl -sf "$api/cam/status" | grep -q negate; }
+    has_parameters() { shows negate curl -sf "$api/cam/status"; }
     check "$name: the profile's parameters arrive" has_parameters
     check "$name: the result is the negative" is_negative "rtmp://$rtmp/live/cam" "rtmp://$rtmp/live/cam-out"
-    not_transcoded() { ! curl -sf "$api/cam/status" | grep -q '"transcoding": *true'; }
+    not_transcoded() {
+        shows '"video_frames": *[1-9]' curl -sf "$api/cam/status" &&
+            ! shows '"transcoding": *true' curl -sf "$api/cam/status"
+    }
     check "$name: the picture is carried as OBS encodes it" not_transcoded
     stop "$name"
     await 30 "the end of the stream" is_over cam
