@@ -39,14 +39,16 @@ void whole_gateway::stop() {
 }
 
 gateway_options whole_gateway::with_doors(gateway_options options) const {
-    for (auto* address :
-         {&options.http_addr,
-          &options.https_addr,
-          &options.rtmp_addr,
-          &options.rtmps_addr,
-          &options.srt_addr,
-          &options.webrtc_addr})
-        *address = "127.0.0.1:0";
+    const gateway_options untouched;
+    for (auto address :
+         {&gateway_options::http_addr,
+          &gateway_options::https_addr,
+          &gateway_options::rtmp_addr,
+          &gateway_options::rtmps_addr,
+          &gateway_options::srt_addr,
+          &gateway_options::webrtc_addr})
+        if (options.*address == untouched.*address)
+            options.*address = "127.0.0.1:0";
     options.tls_cert = certificate_.certificate();
     options.tls_key = certificate_.key();
     options.shards = 2;

@@ -1,0 +1,39 @@
+// When the output of a stream whose input is over is complete. The gateway ends a stream as soon as
+// its publisher leaves, and what is still being processed goes with it: so the publisher stays
+// until the last picture is back, or until nothing comes any more. Pure. Thread: one owner.
+#pragma once
+
+#include "base/asio.hpp"
+#include "media/access_unit.hpp"
+
+#include <cstdint>
+#include <optional>
+
+namespace rivulet::element {
+
+class drain_rule {
+  public:
+    // A pipeline that has sent nothing for so long, after the input or after its last unit, has
+    // nothing more (or keeps it until the end of its input).
+    static constexpr duration quiet = std::chrono::seconds(1);
+    // Times further apart than this are of different clocks, which say nothing to each other.
+    static constexpr std::int64_t same_clock = 10 * media::clock_rate;
+    // Pipelines may round.
+    static constexpr std::int64_t tolerance = media::clock_rate / 100;
+
+    // All of the input has been taken; `last`: the greatest pts of its video.
+    void input_over(std::optional<std::int64_t> last, time_point now);
+    void output(const media::access_unit& unit, time_point now);
+
+    // The publisher may leave.
+    bool complete(time_point now) const;
+    // When complete() may have changed by the clock alone.
+    time_point due() const;
+
+  private:
+    bool over_ = false;
+    std::optional<std::int64_t> last_in_, last_out_;
+    time_point newest_{};
+};
+
+} // namespace rivulet::element

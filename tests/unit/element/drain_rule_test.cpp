@@ -1,0 +1,72 @@
+#include "drain_rule.hpp"
+
+#include <gtest/gtest.h>
+
+namespace rivulet::element {
+namespace {
+
+using namespace std::chrono_literals;
+
+const time_point t0{1000s};
+constexpr std::int64_t second = media::clock_rate;
+
+media::access_unit picture(std::int64_t pts) {
+    media::access_unit unit;
+    unit.pts = unit.dts = pts;
+    return unit;
+}
+
+TEST(drain_rule, nothing_is_complete_before_the_input_is_over) {
+    drain_rule rule;
+    rule.output(picture(second), t0);
+    EXPECT_FALSE(rule.complete(t0 + 1h));
+    EXPECT_EQ(rule.due(), time_point::max());
+}
+
+TEST(drain_rule, the_last_picture_completes_the_output) {
+    drain_rule rule;
+    rule.output(picture(0), t0);
+    rule.input_over(second, t0);
+    EXPECT_FALSE(rule.complete(t0));
+    rule.output(picture(second - 3'000), t0);
+    EXPECT_FALSE(rule.complete(t0));
+    rule.output(picture(second - 1), t0); // rounded on its way
+    EXPECT_TRUE(rule.complete(t0));
+}
+
+TEST(drain_rule, sound_says_nothing_about_pictures) {
+    drain_rule rule;
+    rule.input_over(second, t0);
+    auto sound = picture(second);
+    sound.kind = media::track_kind::audio;
+    rule.output(sound, t0);
+    EXPECT_FALSE(rule.complete(t0));
+}
+
+TEST(drain_rule, a_pipeline_that_has_gone_quiet_has_nothing_more) {
+    drain_rule rule;
+    rule.input_over(second, t0);
+    EXPECT_EQ(rule.due(), t0 + drain_rule::quiet);
+    EXPECT_FALSE(rule.complete(t0 + drain_rule::quiet - 1ms));
+    rule.output(picture(0), t0 + 500ms);
+    EXPECT_FALSE(rule.complete(t0 + drain_rule::quiet));
+    EXPECT_TRUE(rule.complete(t0 + 500ms + drain_rule::quiet));
+}
+
+TEST(drain_rule, a_clock_of_its_own_is_not_compared) {
+    drain_rule rule;
+    rule.input_over(second, t0);
+    rule.output(picture(20 * second), t0);
+    EXPECT_FALSE(rule.complete(t0));
+    EXPECT_TRUE(rule.complete(t0 + drain_rule::quiet));
+}
+
+TEST(drain_rule, an_input_without_pictures_ends_by_quiet) {
+    drain_rule rule;
+    rule.input_over(std::nullopt, t0);
+    EXPECT_FALSE(rule.complete(t0));
+    EXPECT_TRUE(rule.complete(t0 + drain_rule::quiet));
+}
+
+} // namespace
+} // namespace rivulet::element
