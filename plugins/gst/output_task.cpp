@@ -1,0 +1,166 @@
+#include "output_task.hpp"
+
+namespace rivulet::element {
+
+output_task::output_task(
+    GstElement* element, GstPad* pad, std::mutex& lock, live_clock& clock, output_hooks hooks
+)
+    : element_(element), pad_(pad), mutex_(lock), clock_(clock), hooks_(std::move(hooks)) {}
+
+output_task::~output_task() = default;
+
+bool output_task::start() {
+    {
+        std::unique_lock lock(mutex_);
+        stopped_ = flushing_ = abandoned_ = false;
+        began_ = false;
+        need_segment_ = true;
+        caps_.reset();
+        events_.clear();
+        flow_ = GST_FLOW_OK;
+    }
+    return gst_pad_start_task(pad_, &output_task::run, this, nullptr);
+}
+
+bool output_task::stop() {
+    {
+        std::unique_lock lock(mutex_);
+        stopped_ = true;
+        flow_ = GST_FLOW_FLUSHING;
+        wake();
+    }
+    return gst_pad_stop_task(pad_);
+}
+
+void output_task::flush_start() {
+    {
+        std::unique_lock lock(mutex_);
+        flushing_ = true;
+        flow_ = GST_FLOW_FLUSHING;
+        wake();
+    }
+    gst_pad_push_event(pad_, gst_event_new_flush_start());
+    gst_pad_pause_task(pad_);
+}
+
+void output_task::flush_stop() {
+    gst_pad_push_event(pad_, gst_event_new_flush_stop(TRUE));
+    {
+        std::unique_lock lock(mutex_);
+        if (stopped_)
+            return;
+        flushing_ = abandoned_ = false;
+        flow_ = GST_FLOW_OK;
+        need_segment_ = true;
+        events_.clear();
+    }
+    gst_pad_start_task(pad_, &output_task::run, this, nullptr);
+}
+
+void output_task::queue_event(GstEvent* event) {
+    std::unique_lock lock(mutex_);
+    events_.push_back(media::adopt(event));
+}
+
+GstFlowReturn output_task::flow() const {
+    return flow_;
+}
+
+void output_task::run(gpointer data) {
+    static_cast<output_task*>(data)->once();
+}
+
+void output_task::once() {
+    std::unique_lock lock(mutex_);
+    if (stopped_ || flushing_) {
+        gst_pad_pause_task(pad_);
+        return;
+    }
+    if (!clock_.playing()) {
+        clock_.wait(lock, point_, std::nullopt);
+        return;
+    }
+    const auto now = clock_.now();
+    frame_pacer::step step;
+    if (!abandoned_)
+        step = hooks_.next(now);
+    if (step.frame) {
+        lock.unlock();
+        after(hooks_.push(std::move(*step.frame)));
+        return;
+    }
+    if (abandoned_ || hooks_.finished(now)) {
+        lock.unlock();
+        begin();
+        gst_pad_push_event(pad_, gst_event_new_eos());
+        after(GST_FLOW_EOS);
+        return;
+    }
+    clock_.wait(lock, point_, step.wait_until);
+}
+
+void output_task::after(GstFlowReturn flow) {
+    std::unique_lock lock(mutex_);
+    if (stopped_ || flushing_)
+        return;
+    flow_ = flow;
+    if (flow != GST_FLOW_OK)
+        gst_pad_pause_task(pad_);
+}
+
+void output_task::begin() {
+    std::vector<media::gst_ptr<GstEvent>> events;
+    guint group = GST_GROUP_ID_INVALID;
+    {
+        std::unique_lock lock(mutex_);
+        events.swap(events_);
+        group = group_;
+    }
+    if (!began_) {
+        began_ = true;
+        gchar* name = gst_pad_create_stream_id(pad_, element_, GST_PAD_NAME(pad_));
+        GstEvent* start = gst_event_new_stream_start(name);
+        g_free(name);
+        gst_event_set_group_id(
+            start, group == GST_GROUP_ID_INVALID ? gst_util_group_id_next() : group
+        );
+        gst_pad_push_event(pad_, start);
+        if (caps_)
+            gst_pad_push_event(pad_, gst_event_new_caps(caps_.get()));
+    }
+    if (need_segment_.exchange(false)) {
+        // Running time itself: what upstream did to it is in the buffers' times.
+        GstSegment segment;
+        gst_segment_init(&segment, GST_FORMAT_TIME);
+        gst_pad_push_event(pad_, gst_event_new_segment(&segment));
+    }
+    for (auto& event : events)
+        gst_pad_push_event(pad_, event.release());
+}
+
+void output_task::set_caps(GstCaps* caps) {
+    if (caps_ && gst_caps_is_equal(caps_.get(), caps))
+        return;
+    caps_ = media::retain(caps);
+    if (began_)
+        gst_pad_push_event(pad_, gst_event_new_caps(caps));
+}
+
+GstFlowReturn output_task::push_gap(running_time time, running_time length) {
+    begin();
+    gst_pad_push_event(
+        pad_,
+        gst_event_new_gap(
+            GstClockTime(std::max<std::int64_t>(time.count(), 0)),
+            length.count() > 0 ? GstClockTime(length.count()) : GST_CLOCK_TIME_NONE
+        )
+    );
+    return GST_FLOW_OK;
+}
+
+GstFlowReturn output_task::push_buffer(media::gst_ptr<GstBuffer> buffer) {
+    begin();
+    return gst_pad_push(pad_, buffer.release());
+}
+
+} // namespace rivulet::element

@@ -1,0 +1,83 @@
+// The task of a source pad: asks what leaves next, waits for its time, pushes it. Begins the stream
+// (stream-start, caps, segment), carries other events in front of the next buffer, ends it.
+// Thread: the task is the pad's own; the rest from any, the lock as said.
+#pragma once
+
+#include "live_clock.hpp"
+#include "media/gst_ptr.hpp"
+
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace rivulet::element {
+
+struct output_hooks {
+    // With the lock held.
+    std::function<frame_pacer::step(running_time now)> next;
+    std::function<bool(running_time now)> finished; // nothing open: the end may leave
+    // Without it, on the task's thread.
+    std::function<GstFlowReturn(paced_frame)> push;
+};
+
+class output_task {
+  public:
+    // `lock` and `clock` outlive the task.
+    output_task(
+        GstElement* element, GstPad* pad, std::mutex& lock, live_clock& clock, output_hooks hooks
+    );
+    ~output_task();
+
+    // The pad's (de)activation.
+    bool start();
+    bool stop();
+    // A flush, from the sink's thread.
+    void flush_start();
+    void flush_stop();
+
+    // With the lock held.
+    void wake() { live_clock::wake(point_); }
+
+    void set_group(guint group) { group_ = group; }
+
+    // Nothing more leaves, the end of the stream apart.
+    void abandon() { abandoned_ = true; }
+
+    // Without the lock.
+    void queue_event(GstEvent* event); // taken
+    GstFlowReturn flow() const;        // of the last push
+
+    // On the task's thread.
+    void set_caps(GstCaps* caps); // a change is told downstream
+
+    GstCaps* caps() const { return caps_.get(); }
+
+    GstFlowReturn push_gap(running_time time, running_time length);
+    GstFlowReturn push_buffer(media::gst_ptr<GstBuffer> buffer);
+
+  private:
+    static void run(gpointer data);
+    void once();
+    void begin();
+    void after(GstFlowReturn flow);
+
+    GstElement* element_;
+    GstPad* pad_;
+    std::mutex& mutex_;
+    live_clock& clock_;
+    output_hooks hooks_;
+
+    // With the lock.
+    wait_point point_;
+    bool stopped_ = true, flushing_ = false, abandoned_ = false;
+    std::vector<media::gst_ptr<GstEvent>> events_;
+    guint group_ = GST_GROUP_ID_INVALID;
+    std::atomic<GstFlowReturn> flow_{GST_FLOW_OK};
+
+    // The task's.
+    bool began_ = false;
+    std::atomic<bool> need_segment_{true};
+    media::gst_ptr<GstCaps> caps_;
+};
+
+} // namespace rivulet::element

@@ -1,0 +1,113 @@
+// Which picture leaves the element when. Every input frame opens a slot; its processed picture
+// fills the slot and leaves with the input's running time; a slot that is empty at its deadline
+// stalls. Pure: time is a parameter, pictures are opaque. Thread: any one at a time.
+#pragma once
+
+#include "stamp_match.hpp"
+
+#include <gst/gst.h>
+
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+
+namespace rivulet::element {
+
+using running_time = std::chrono::nanoseconds;
+// Caps and buffer of one picture (or of one encoded unit).
+using picture = std::shared_ptr<GstSample>;
+
+enum class stall_policy { drop, freeze, passthrough };
+
+struct pacing_settings {
+    running_time max_latency =
+        std::chrono::milliseconds(500); // from a frame's time to its deadline
+    stall_policy on_stall = stall_policy::freeze;
+    // Encoded output: each unit needs those before it. Every one leaves, in order, late ones too.
+    bool every_unit = false;
+};
+
+struct paced_frame {
+    enum class kind { processed, frozen, original, gap };
+
+    kind what = kind::gap;
+    running_time time{}, duration{}; // duration may be zero: not known
+    running_time dts_ahead{};        // encoded units: how far the decoding time is before `time`
+    picture content;                 // none for a gap
+};
+
+struct pacing_counters {
+    std::uint64_t in = 0;        // frames expected
+    std::uint64_t processed = 0; // left in time, or as encoded units
+    std::uint64_t frozen = 0, passed = 0, gaps = 0;
+    std::uint64_t late = 0;    // came after their deadline
+    std::uint64_t skipped = 0; // the pipeline left the frame out: a later one came instead
+};
+
+class frame_pacer {
+  public:
+    // More frames than this never wait; the oldest are decided early.
+    static constexpr std::size_t max_slots = 2'400;
+
+    // Effective for what is decided from now on.
+    void configure(pacing_settings settings) { settings_ = settings; }
+
+    const pacing_settings& settings() const { return settings_; }
+
+    // An input frame. `original` may be empty: nothing to pass through.
+    void
+    expect(std::int64_t stamp, running_time time, running_time frame_duration, picture original);
+
+    // A processed picture; `stamp` on the input's clock (see stamp_match). The delay since its
+    // input frame, or nothing when that is not known any more.
+    std::optional<running_time>
+    arrived(std::int64_t stamp, running_time dts_ahead, picture content, running_time now);
+
+    struct step {
+        std::optional<paced_frame> frame;       // push it, and ask again
+        std::optional<running_time> wait_until; // else ask then, or when something came
+    };
+
+    step next(running_time now);
+
+    // Nothing more will come: what is open is decided at once.
+    void no_more() { ended_ = true; }
+
+    bool empty() const { return slots_.empty() && units_.empty(); }
+
+    // A flush: all is forgotten, pictures of before the newest frame too.
+    void clear();
+
+    const pacing_counters& counters() const { return counters_; }
+
+  private:
+    struct slot {
+        running_time time{}, duration{};
+        picture original, processed;
+    };
+
+    using slots = std::map<std::int64_t, slot>; // by stamp
+
+    slots::iterator find(std::int64_t stamp);
+    std::int64_t tolerance() const;
+    std::optional<running_time> time_of(std::int64_t stamp) const;
+    void take_unit(std::int64_t stamp, running_time dts_ahead, picture content);
+    paced_frame stall(slot& open);
+    bool decided_by_others(const slots::value_type& front) const;
+
+    pacing_settings settings_;
+    slots slots_;
+    std::deque<paced_frame> units_; // encoded output that leaves now
+    picture last_;                  // the newest that came
+    running_time frame_duration_{};
+    std::optional<std::int64_t> newest_in_, newest_out_;
+    running_time newest_time_{};
+    std::optional<running_time> left_; // the time of the newest that left
+    bool ended_ = false;
+    pacing_counters counters_;
+};
+
+} // namespace rivulet::element

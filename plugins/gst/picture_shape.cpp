@@ -1,0 +1,92 @@
+#include "picture_shape.hpp"
+
+namespace rivulet::element {
+
+using media::adopt;
+using media::gst_ptr;
+
+picture_shape::~picture_shape() {
+    if (converter_)
+        gst_video_converter_free(converter_);
+}
+
+gst_ptr<GstCaps> picture_shape::choose(GstCaps* wanted, GstCaps* allowed) {
+    auto both = adopt(gst_caps_intersect_full(wanted, allowed, GST_CAPS_INTERSECT_FIRST));
+    if (!gst_caps_is_empty(both.get()))
+        return adopt(gst_caps_fixate(gst_caps_truncate(both.release())));
+    auto left = adopt(gst_caps_truncate(gst_caps_copy(allowed)));
+    if (gst_caps_is_empty(left.get()) || gst_caps_is_any(left.get()))
+        return {};
+    // Nearest in size and rate; the format and the rest as downstream likes best.
+    GstStructure* target = gst_caps_get_structure(left.get(), 0);
+    const GstStructure* source = gst_caps_get_structure(wanted, 0);
+    int value = 0, rate = 0, per = 0;
+    for (const char* side : {"width", "height"})
+        if (gst_structure_get_int(source, side, &value) && gst_structure_has_field(target, side))
+            gst_structure_fixate_field_nearest_int(target, side, value);
+        else if (gst_structure_get_int(source, side, &value))
+            gst_structure_set(target, side, G_TYPE_INT, value, nullptr);
+    if (gst_structure_get_fraction(source, "framerate", &rate, &per)) {
+        if (gst_structure_has_field(target, "framerate"))
+            gst_structure_fixate_field_nearest_fraction(target, "framerate", rate, per);
+        else
+            gst_structure_set(target, "framerate", GST_TYPE_FRACTION, rate, per, nullptr);
+    }
+    if (const char* format = gst_structure_get_string(source, "format"))
+        gst_structure_fixate_field_string(target, "format", format);
+    return adopt(gst_caps_fixate(left.release()));
+}
+
+bool picture_shape::set_output(GstCaps* caps) {
+    ready_ = gst_video_info_from_caps(&output_, caps);
+    input_caps_.reset();
+    return ready_;
+}
+
+bool picture_shape::same(const GstVideoInfo& input) const {
+    return GST_VIDEO_INFO_FORMAT(&input) == GST_VIDEO_INFO_FORMAT(&output_) &&
+           GST_VIDEO_INFO_WIDTH(&input) == GST_VIDEO_INFO_WIDTH(&output_) &&
+           GST_VIDEO_INFO_HEIGHT(&input) == GST_VIDEO_INFO_HEIGHT(&output_) &&
+           gst_video_colorimetry_is_equal(&input.colorimetry, &output_.colorimetry);
+}
+
+gst_ptr<GstBuffer> picture_shape::shape(GstSample* sample) {
+    GstCaps* caps = gst_sample_get_caps(sample);
+    GstBuffer* buffer = gst_sample_get_buffer(sample);
+    if (!ready_ || !caps || !buffer)
+        return {};
+    if (!input_caps_ || !gst_caps_is_equal(input_caps_.get(), caps)) {
+        GstVideoInfo info;
+        if (!gst_video_info_from_caps(&info, caps))
+            return {};
+        if (converter_)
+            gst_video_converter_free(std::exchange(converter_, nullptr));
+        fits_ = same(info);
+        // A rate that differs is no matter for single pictures.
+        GST_VIDEO_INFO_FPS_N(&info) = GST_VIDEO_INFO_FPS_N(&output_);
+        GST_VIDEO_INFO_FPS_D(&info) = GST_VIDEO_INFO_FPS_D(&output_);
+        GST_VIDEO_INFO_INTERLACE_MODE(&info) = GST_VIDEO_INFO_INTERLACE_MODE(&output_);
+        if (!fits_)
+            converter_ = gst_video_converter_new(&info, &output_, nullptr);
+        input_ = info;
+        input_caps_ = media::retain(caps);
+    }
+    if (fits_)
+        return adopt(gst_buffer_copy(buffer)); // shares the memory
+    if (!converter_)
+        return {};
+    auto out = adopt(gst_buffer_new_allocate(nullptr, size(), nullptr));
+    GstVideoFrame from, to;
+    if (!out || !gst_video_frame_map(&from, &input_, buffer, GST_MAP_READ))
+        return {};
+    if (!gst_video_frame_map(&to, &output_, out.get(), GST_MAP_WRITE)) {
+        gst_video_frame_unmap(&from);
+        return {};
+    }
+    gst_video_converter_frame(converter_, &from, &to);
+    gst_video_frame_unmap(&to);
+    gst_video_frame_unmap(&from);
+    return out;
+}
+
+} // namespace rivulet::element
