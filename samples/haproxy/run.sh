@@ -36,8 +36,18 @@ page_comes() { shows '<title>' secure "https://$https/"; }
 check "the console comes over HTTPS" page_comes
 by_http2() { [[ $(secure -o /dev/null -w '%{http_version}' --http2 "https://$https/healthz") == 2 ]]; }
 check "by HTTP/2, too" by_http2
-answers_whip() { [[ $(secure -X OPTIONS -o /dev/null -w '%{http_code}' "$api/cam/whip") == 20[04] ]]; }
-check "WHIP answers" answers_whip
+# A whole WHIP session: offer, answer and DELETE over HTTPS, the media straight to the gateway.
+if "$python" -c 'import aiohttp, aiortc' 2>/dev/null; then
+    start "the WHIP publisher" env SSL_CERT_FILE="$scratch/cert.pem" "$python" "$here/../obs/publish.py" \
+        "$here/../obs/profiles/Rivulet_WHIP" --replace "http://127.0.0.1:8935=https://$https" --replace /cam/=/whip-cam/
+    shows_whip_cam() { shows '"state": *"live"' secure "$api/whip-cam/status"; }
+    await 45 "processed video of the WHIP publisher" shows_whip_cam
+    say "  ok  a publisher comes by WHIP"
+    stop "the WHIP publisher"
+    is_over_here() { [[ $(curl -s --cacert "$scratch/cert.pem" "$api") != *'"whip-cam"'* ]]; }
+    await 10 "the end of the WHIP session by DELETE" is_over_here
+    say "  ok  and leaves by DELETE"
+fi
 
 # A segment comes while it is written: the first bytes are there long before the last.
 segment() {

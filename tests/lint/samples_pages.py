@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Every sample has a README and a run.sh that can be run, is on samples/README.md, and is run by a test;
-the page of the browser sample has 60 lines at most."""
+the scripts can be read by bash; the page of the browser sample has 60 lines at most."""
 
 import os
 import re
 import stat
+import subprocess
 
 import source_files
 
@@ -34,6 +35,9 @@ def main():
             findings.append(f"samples/README.md: {folder} is missing")
         if not re.search(rf"'{folder}'|samples/{folder}/", tests):
             findings.append(f"{where}: no test runs it")
+    for script in [path for path in files if re.match(r"samples/.*\.sh$", path)]:
+        done = subprocess.run(["bash", "-n", os.path.join(source_files.ROOT, script)], capture_output=True, text=True)
+        findings += [f"{script}: {line}" for line in done.stderr.splitlines()]
     findings += [f"samples/README.md: there is no {one}" for one in sorted(listed - set(folders))]
     lines = source_files.text_of("samples/browser/index.html").count("\n")
     if lines > 60:
