@@ -251,7 +251,13 @@ live::viewer_report doors::viewers_of(const std::string& channel, bool details) 
     return report;
 }
 
+void doors::streams_ended() {
+    if (trickle_)
+        trickle_->stop();
+}
+
 void doors::close(duration drain) {
+    streams_ended();
     for (auto* server : {rtmp_.get(), rtmps_.get()})
         if (server)
             server->stop(drain);
@@ -260,8 +266,6 @@ void doors::close(duration drain) {
     for (auto* routes : {whip_routes_.get(), whep_routes_.get()})
         if (routes)
             routes->stop();
-    if (trickle_)
-        trickle_->stop();
     if (whip_)
         whip_->stop();
     if (whep_)

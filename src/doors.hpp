@@ -46,6 +46,8 @@ class doors {
     // every port. `certificate` is of RTMPS. Fails with a text that names the setting or the
     // address.
     outcome<void> open(http::server& front, http::tls_context certificate, gateway_ports& ports);
+    // The registry has stopped, the channels still live: their last words are read.
+    void streams_ended();
     // Publishers and viewers are told; waits at most about `drain` for each door.
     void close(duration drain);
 

@@ -363,6 +363,8 @@ void gateway::impl::stop() {
         reports->stop();
     if (streams)
         streams->stop(options.drain);
+    if (open_doors)
+        open_doors->streams_ended();
     if (watch)
         watch->flush();
     if (hook)

@@ -227,8 +227,10 @@ void trickle_door::stop() {
     on_every_shard(impl_->threads, stop_limit, [impl = impl_](std::size_t i) -> awaitable<void> {
         auto& here = *impl->parts[i];
         here.stopped = true;
+        // Their streams ended: readers get the last words.
+        static_cast<void>(co_await here.tasks.join(std::chrono::milliseconds(500)));
         here.tasks.close();
-        static_cast<void>(co_await here.tasks.join(std::chrono::seconds(1)));
+        static_cast<void>(co_await here.tasks.join(std::chrono::milliseconds(500)));
     });
 }
 

@@ -44,8 +44,8 @@ class trickle_door {
     // Before the server listens; the door outlives the server's connections.
     void add_route(http::server& server);
 
-    // Refuses publishers and waits until what the ended ones left is gone. After the streams ended.
-    // Blocks; idempotent.
+    // Refuses publishers and waits until readers have the end of those that ended, for a moment.
+    // After the streams, before the channels. Blocks; idempotent.
     void stop();
 
     struct impl;

@@ -147,11 +147,11 @@ services(known_orchestrators& known, live::job_timing timing, live::swap_limits 
         {}};
 }
 
-trickle::server_options readable(live::gate& gate) {
+trickle::server_options readable(live::gate& gate, const live::door_channels& doors) {
     trickle::server_options options;
     options.base_path = "/ai/trickle/";
-    live::forbid_writes(options);
-    live::guard_reads(options, gate.access());
+    live::forbid_writes(options, &doors);
+    live::guard_reads(options, gate.access(), &doors);
     return options;
 }
 
@@ -174,7 +174,7 @@ live_rig::live_rig(
                                                       logger("rig")
                                                   )),
       gate_(*registry_, std::move(access), logger("rig")), front_(shards_, {}, logger("rig")),
-      trickle_(table_, readable(gate_), logger("rig")) {
+      trickle_(table_, readable(gate_, door_channels_), logger("rig")) {
     trickle_.mount(front_, shards_);
     live::add_routes(front_, *registry_, gate_.access());
     port_ = front_.listen("127.0.0.1:0").value();

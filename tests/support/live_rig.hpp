@@ -5,6 +5,7 @@
 #include "base/shards.hpp"
 #include "egress/feed_table.hpp"
 #include "http/server.hpp"
+#include "live/door_channels.hpp"
 #include "live/gate.hpp"
 #include "live/registry.hpp"
 #include "support/known_orchestrators.hpp"
@@ -124,6 +125,10 @@ class live_rig {
 
     egress::feed_table& feeds() { return feeds_; }
 
+    trickle::channel_table& table() { return table_; }
+
+    live::door_channels& door_channels() { return door_channels_; } // what trickle doors open
+
     http::server& front() { return front_; } // listens already: more routes before a request only
 
     void stop();
@@ -132,6 +137,7 @@ class live_rig {
     shards shards_{2};
     known_orchestrators known_;
     trickle::channel_table table_;
+    live::door_channels door_channels_{shards_, table_};
     egress::feed_table feeds_;
     std::unique_ptr<live::registry> registry_;
     live::gate gate_;
