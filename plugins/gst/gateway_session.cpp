@@ -126,7 +126,13 @@ struct gateway_session::impl final : link_listener {
     }
 
     void link_lost(const std::string& reason) override {
-        perform(fsm.lost(reason, steady_clock::now(), chance()));
+        const auto now = steady_clock::now();
+        bool idle = false;
+        {
+            const std::lock_guard lock(guard);
+            idle = now - newest_input > session_fsm::idle_after;
+        }
+        perform(fsm.lost(reason, now, chance(), idle));
     }
 
     void link_drained() override { perform(fsm.drained()); }
@@ -146,6 +152,7 @@ struct gateway_session::impl final : link_listener {
     input_queue queue;
     session_stats numbers;
     bool wake_posted = false, keyframe_due = false;
+    time_point newest_input{}; // or when the door opened last
 
     // The session's thread.
     std::string params;
@@ -286,7 +293,8 @@ void gateway_session::impl::connected() {
         numbers.reconnects += numbers.connects > 0;
         ++numbers.connects;
         numbers.connected = true;
-        begins = queue.begin(fresh, steady_clock::now());
+        newest_input = steady_clock::now();
+        begins = queue.begin(fresh, newest_input);
     }
     link = std::make_shared<session_link>(io.get_executor(), door, client, access, *this, log);
     const auto opened = link;
@@ -345,6 +353,8 @@ void gateway_session::impl::wake() {
         listener.keyframe_wanted();
     if (link)
         link->input_ready();
+    else
+        perform(fsm.input(steady_clock::now()));
 }
 
 void gateway_session::impl::input_unit(media::access_unit unit) {
@@ -355,7 +365,8 @@ void gateway_session::impl::input_unit(media::access_unit unit) {
         const std::lock_guard lock(guard);
         ++numbers.units_in;
         numbers.bytes_in += unit.data.size();
-        const auto taken = queue.push(std::move(unit), steady_clock::now());
+        newest_input = steady_clock::now();
+        const auto taken = queue.push(std::move(unit), newest_input);
         keyframe_due = keyframe_due || taken == input_queue::taken::overflow;
         post = !std::exchange(wake_posted, true);
     }

@@ -60,7 +60,8 @@ session_actions session_fsm::open_failed(const door_failure& why, time_point now
     return rest(why.reason, pause, now);
 }
 
-session_actions session_fsm::lost(const std::string& reason, time_point now, double chance) {
+session_actions
+session_fsm::lost(const std::string& reason, time_point now, double chance, bool idle) {
     if (phase_ != phase::live)
         return {};
     // What was on its way is gone, and nothing new would come.
@@ -68,7 +69,13 @@ session_actions session_fsm::lost(const std::string& reason, time_point now, dou
         return end(kind::tell_drained);
     if (now - opened_at_ >= steady)
         failures_ = 0;
+    awaits_input_ = idle;
     return rest(reason, next_pause(chance), now);
+}
+
+session_actions session_fsm::input(time_point now) {
+    awaits_input_ = false;
+    return tick(now);
 }
 
 session_actions session_fsm::rest(const std::string& reason, duration pause, time_point now) {
@@ -90,6 +97,7 @@ session_actions session_fsm::refuse(const std::string& reason) {
 
 session_actions session_fsm::end(session_action::kind last) {
     phase_ = phase::over;
+    awaits_input_ = false;
     retry_at_ = finish_at_ = time_point::max();
     return {{kind::close}, {last}};
 }
@@ -101,6 +109,9 @@ session_actions session_fsm::finish(time_point until) {
     finish_at_ = until;
     if (phase_ == phase::live)
         return {{kind::end_input}};
+    // Nothing is queued and nothing will be.
+    if (awaits_input_)
+        return end(kind::tell_drained);
     return {};
 }
 
@@ -115,7 +126,7 @@ session_actions session_fsm::tick(time_point now) {
         return {};
     if (now >= finish_at_)
         return end(kind::tell_drained);
-    if (phase_ == phase::resting && now >= retry_at_) {
+    if (phase_ == phase::resting && !awaits_input_ && now >= retry_at_) {
         phase_ = phase::opening;
         retry_at_ = time_point::max();
         return {{kind::open}};
@@ -124,7 +135,7 @@ session_actions session_fsm::tick(time_point now) {
 }
 
 time_point session_fsm::due() const {
-    return std::min(retry_at_, finish_at_);
+    return awaits_input_ ? finish_at_ : std::min(retry_at_, finish_at_);
 }
 
 } // namespace rivulet::element

@@ -41,6 +41,8 @@ class session_fsm {
   public:
     enum class phase { idle, opening, live, resting, over };
 
+    // An input that pauses longer is idle.
+    static constexpr duration idle_after = std::chrono::seconds(10);
     // A connection that lasts so long is a good one: the next loss begins with `first_retry` again.
     static constexpr duration steady = std::chrono::seconds(10);
 
@@ -51,8 +53,11 @@ class session_fsm {
     session_actions opened(time_point now);
     // `chance`: 0 to 1; pauses are up to a fifth shorter, so that clients come back one by one.
     session_actions open_failed(const door_failure& why, time_point now, double chance);
-    // The channels broke or the gateway ended the stream.
-    session_actions lost(const std::string& reason, time_point now, double chance);
+    // The channels broke or the gateway ended the stream. `idle`: nothing had come for a while, so
+    // that a gateway is not asked for channels again before something comes.
+    session_actions lost(const std::string& reason, time_point now, double chance, bool idle);
+    // Something has come.
+    session_actions input(time_point now);
     // The settings are such that no gateway can be asked.
     session_actions refuse(const std::string& reason);
     // The input is over; by `until` everything ends.
@@ -76,7 +81,7 @@ class session_fsm {
     phase phase_ = phase::idle;
     unsigned failures_ = 0; // in a row
     time_point opened_at_{}, retry_at_ = time_point::max(), finish_at_ = time_point::max();
-    bool finishing_ = false;
+    bool finishing_ = false, awaits_input_ = false;
 };
 
 // Whether another try can't change the answer of a gateway.

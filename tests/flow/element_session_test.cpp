@@ -649,7 +649,7 @@ TEST_F(element_session_test, a_gateway_started_again_takes_the_stream_up) {
     ASSERT_TRUE(witness_.until([](const told& t) { return pictures(t.units) > 0; }));
     first.reset();
     ASSERT_TRUE(witness_.until([](const told& t) { return !t.lost.empty(); }));
-    const auto before = witness_.heard().units.size();
+    const auto before = pictures(witness_.heard().units);
     const test::whole_gateway second(options);
     ASSERT_TRUE(witness_.until([](const told& t) { return t.connected.size() == 2; }, 10s));
     send_all(20 * media::clock_rate);

@@ -74,10 +74,10 @@ TEST_F(session_fsm_test, chance_shortens_a_pause_by_a_fifth_at_most) {
 TEST_F(session_fsm_test, a_loss_soon_after_opening_counts_as_another_failure) {
     fsm.start();
     fsm.opened(t0);
-    EXPECT_EQ(fsm.lost("gone", t0 + 1s, 0)[1].retry, 250ms);
+    EXPECT_EQ(fsm.lost("gone", t0 + 1s, 0, false)[1].retry, 250ms);
     fsm.tick(t0 + 2s);
     fsm.opened(t0 + 2s);
-    EXPECT_EQ(fsm.lost("gone", t0 + 3s, 0)[1].retry, 500ms);
+    EXPECT_EQ(fsm.lost("gone", t0 + 3s, 0, false)[1].retry, 500ms);
 }
 
 TEST_F(session_fsm_test, a_connection_that_lasted_is_opened_again_at_once) {
@@ -87,7 +87,7 @@ TEST_F(session_fsm_test, a_connection_that_lasted_is_opened_again_at_once) {
         fsm.tick(t0 + 1min);
     }
     fsm.opened(t0);
-    EXPECT_EQ(fsm.lost("gone", t0 + session_fsm::steady, 0)[1].retry, 250ms);
+    EXPECT_EQ(fsm.lost("gone", t0 + session_fsm::steady, 0, false)[1].retry, 250ms);
 }
 
 TEST_F(session_fsm_test, statuses_that_another_try_cannot_change_are_refusals) {
@@ -155,13 +155,39 @@ TEST_F(session_fsm_test, a_loss_while_draining_is_the_end_and_not_another_try) {
     fsm.start();
     fsm.opened(t0);
     fsm.finish(t0 + 5s);
-    EXPECT_EQ(kinds(fsm.lost("gone", t0 + 1s, 0)), (list{kind::close, kind::tell_drained}));
+    EXPECT_EQ(kinds(fsm.lost("gone", t0 + 1s, 0, false)), (list{kind::close, kind::tell_drained}));
     EXPECT_EQ(fsm.at(), phase::over);
+}
+
+TEST_F(session_fsm_test, a_stream_that_ended_while_nothing_came_waits_for_something_to_come) {
+    fsm.start();
+    fsm.opened(t0);
+    fsm.lost("nothing came", t0 + 30s, 0, true);
+    EXPECT_EQ(fsm.due(), time_point::max());
+    EXPECT_TRUE(fsm.tick(t0 + 1h).empty());
+    EXPECT_EQ(kinds(fsm.input(t0 + 1h)), list{kind::open});
+    EXPECT_TRUE(fsm.input(t0 + 1h).empty());
+}
+
+TEST_F(session_fsm_test, what_comes_before_the_pause_is_over_waits_for_its_end) {
+    fsm.start();
+    fsm.opened(t0);
+    fsm.lost("nothing came", t0 + 30s, 0, true);
+    EXPECT_TRUE(fsm.input(t0 + 30s).empty());
+    EXPECT_EQ(fsm.due(), t0 + 30s + 250ms);
+    EXPECT_EQ(kinds(fsm.tick(fsm.due())), list{kind::open});
+}
+
+TEST_F(session_fsm_test, an_input_that_ends_while_nothing_came_has_nothing_to_drain) {
+    fsm.start();
+    fsm.opened(t0);
+    fsm.lost("nothing came", t0 + 30s, 0, true);
+    EXPECT_EQ(kinds(fsm.finish(t0 + 1h)), (list{kind::close, kind::tell_drained}));
 }
 
 TEST_F(session_fsm_test, answers_that_come_too_late_change_nothing) {
     EXPECT_TRUE(fsm.opened(t0).empty());
-    EXPECT_TRUE(fsm.lost("x", t0, 0).empty());
+    EXPECT_TRUE(fsm.lost("x", t0, 0, false).empty());
     fsm.start();
     fsm.open_failed(away(), t0, 0);
     EXPECT_TRUE(fsm.opened(t0).empty());
