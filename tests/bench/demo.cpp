@@ -25,8 +25,15 @@ using namespace std::chrono_literals;
 namespace json = boost::json;
 namespace fs = std::filesystem;
 
+// The installed demo starts the installed gateway.
+std::string beside_this_program(const char* name) {
+    std::error_code ec;
+    const auto here = fs::read_symlink("/proc/self/exe", ec);
+    return (here.parent_path() / name).string();
+}
+
 struct demo_options {
-    std::string rivulet = "build/rivulet";
+    std::string rivulet = beside_this_program("rivulet");
     int seconds = 0; // 0: until Ctrl-C
     std::string out;
     std::string input;
@@ -34,11 +41,12 @@ struct demo_options {
 };
 
 constexpr const char* usage =
-    "demo [--for SECONDS] [--out DIR] [--input FILE] [--graph GRAPH]\n"
+    "rivulet-demo [--for SECONDS] [--out DIR] [--input FILE] [--graph GRAPH] [--rivulet PROGRAM]\n"
     "  --for SECONDS  end after so long (default: Ctrl-C)\n"
     "  --out DIR      leave in.png, out.png, out.mp4 and report.json there (20 s unless --for)\n"
     "  --input FILE   publish this file instead of the test picture\n"
-    "  --graph GRAPH  the libavfilter graph that the worker applies\n";
+    "  --graph GRAPH  the libavfilter graph that the worker applies\n"
+    "  --rivulet PROGRAM  the gateway, if not the one beside this program\n";
 
 // A positive number of seconds, "20" or "20s".
 std::optional<int> seconds_of(std::string text) {
