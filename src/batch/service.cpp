@@ -113,11 +113,15 @@ service::impl::impl(
     const auto held = metrics.make_gauge(
         "rivulet_batch_memory_bytes", "What batch requests hold of -batchMemory"
     );
-    counted = metrics.before_text([this, running, waiting, arriving, held] {
+    const auto uploads = metrics.make_gauge(
+        "rivulet_batch_upload_bytes", "What uploads of batch requests hold on the disk"
+    );
+    counted = metrics.before_text([this, running, waiting, arriving, held, uploads] {
         running.set(static_cast<double>(doors.running()));
         waiting.set(static_cast<double>(doors.waiting()));
         arriving.set(static_cast<double>(reading));
         held.set(static_cast<double>(memory->used()));
+        uploads.set(static_cast<double>(options.reading.disk->used()));
     });
 }
 

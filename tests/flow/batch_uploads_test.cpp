@@ -601,7 +601,8 @@ TEST(batch_uploads, together_they_have_as_much_disk_as_the_places_need) {
     std::vector<raw_client> held;
     for (int i = 0; i < 2; ++i)
         held.emplace_back(rig.port()).send(std::string_view(all).substr(0, all.size() - 10));
-    ASSERT_TRUE(soon([&] { return rig.spooled() == 2; }));
+    // All but what is still too little to be written.
+    ASSERT_TRUE(rig.comes_to("rivulet_batch_upload_bytes", 2 * (size - 262'144.0), 1e9));
     const auto third = post_large(rig, "/image-to-image", form);
     EXPECT_EQ(third.status, 503);
     EXPECT_TRUE(third.has("Retry-After"));
@@ -610,6 +611,7 @@ TEST(batch_uploads, together_they_have_as_much_disk_as_the_places_need) {
         each.send(std::string_view(all).substr(all.size() - 10));
         EXPECT_EQ(each.read_reply().status, 200);
     }
+    ASSERT_TRUE(rig.comes_to("rivulet_batch_upload_bytes", 0));
     EXPECT_EQ(post_large(rig, "/image-to-image", form).status, 200);
     EXPECT_EQ(rig.asked(), 3u);
 }
