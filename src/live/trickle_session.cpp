@@ -17,9 +17,12 @@ constexpr unsigned burst = 3; // events at once; readers of a window of five kee
 constexpr duration look_again = std::chrono::milliseconds(20);
 constexpr std::size_t detail_bytes = 300;
 
-// PAT in the first packet: the sender begins anew, and may number its packets anew.
+// PAT, or NIT and SDT before it: the sender begins anew, and may number its packets anew.
 bool begins_with_tables(std::span<const std::uint8_t> data) {
-    return data.size() >= 3 && data[0] == 0x47 && (data[1] & 0x1f) == 0 && data[2] == 0;
+    if (data.size() < 3 || data[0] != 0x47)
+        return false;
+    const int pid = (data[1] & 0x1f) << 8 | data[2];
+    return pid == 0 || pid == 0x10 || pid == 0x11;
 }
 
 bool is_keepalive(const boost::json::object& message) {
