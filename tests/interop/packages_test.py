@@ -75,7 +75,7 @@ EXPECTED = {
         "./usr/share/man/man1/rivulet-demo.1.gz", "./usr/share/bash-completion/completions/rivulet",
         "./usr/share/zsh/site-functions/_rivulet", "./usr/share/fish/vendor_completions.d/rivulet.fish",
         "./usr/share/doc/rivulet/README.md", "./usr/share/doc/rivulet/docs/install.md",
-        "./usr/share/doc/rivulet/samples/grafana/rivulet.json", "./usr/share/doc/rivulet/copyright",
+        "./usr/share/doc/rivulet/samples/ffmpeg/run.sh", "./usr/share/doc/rivulet/copyright",
         "./usr/share/doc/rivulet/changelog.gz"],
     "rivulet-gst": ["./usr/share/doc/rivulet-gst/copyright"],
 }
@@ -511,6 +511,13 @@ def use_demo(root):
     check(made == ["in.png", "out.mp4", "out.png", "report.json"], f"the demo left {made}")
 
 
+@step("a sample works where the package puts it")
+def use_sample(root):
+    process = root.as_user(["/usr/share/doc/rivulet/samples/ffmpeg/run.sh"], RIVULET_SAMPLE_SECONDS="1")
+    output, errors = process.communicate(timeout=180)
+    check(process.returncode == 0, output + errors)
+
+
 @step("removed, nothing of it is left")
 def remove(root):
     root.run("dpkg", "--remove", "rivulet", "rivulet-gst")
@@ -560,6 +567,7 @@ def main():
             use_worker(root)
             use_as_container(root, stage)
             use_demo(root)
+            use_sample(root)
             remove(root)
     print("the packages are good")
 
