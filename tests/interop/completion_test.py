@@ -72,6 +72,24 @@ class bash(unittest.TestCase):
         self.assertEqual(self.complete("-httpAddr", ":1", "-rtmpA"), ["-rtmpAddr"])
 
 
+@unittest.skipUnless(shutil.which("fish"), "fish is not installed")
+class fish(unittest.TestCase):
+    def complete(self, line):
+        with tempfile.NamedTemporaryFile("w", suffix=".fish") as file:
+            file.write(script("-helpFish"))
+            file.flush()
+            done = subprocess.run(["fish", "--no-config", "-c", f"source {file.name}; complete -C '{line}'"],
+                                  capture_output=True, text=True, timeout=20)
+        self.assertEqual(done.stderr, "")
+        return [offered.split("\t")[0] for offered in done.stdout.splitlines()]
+
+    def test_offers_commands_options_and_choices(self):
+        self.assertEqual(self.complete("rivulet wo"), ["worker"])
+        self.assertEqual(self.complete("rivulet worker -serviceA"), ["-serviceAddr"])
+        self.assertEqual(self.complete("rivulet trickle -httpA"), [])
+        self.assertEqual(self.complete("rivulet -swapFiller "), ["freeze", "none", "source"])
+
+
 class other_shells(unittest.TestCase):
     def test_take_the_script(self):
         for shell, option in (("bash", "-helpBash"), ("zsh", "-helpZsh"), ("fish", "-helpFish")):
