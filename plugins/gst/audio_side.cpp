@@ -84,11 +84,9 @@ audio_counters audio_side::stats() const {
 bool audio_side::sink_event(gst_ptr<GstEvent> event) {
     switch (GST_EVENT_TYPE(event.get())) {
     case GST_EVENT_STREAM_START: {
-        guint group = GST_GROUP_ID_INVALID;
-        gst_event_parse_group_id(event.get(), &group);
         std::unique_lock lock(link_.mutex);
         if (output_)
-            output_->set_group(group);
+            output_->set_stream(event.get());
         return true;
     }
     case GST_EVENT_CAPS: {
@@ -270,8 +268,12 @@ std::string audio_side::raw_caps_downstream(const media::audio_format& format) c
         int rate = 48'000, channels = 2;
         gst_structure_get_int(gst_caps_get_structure(wanted.get(), 0), "rate", &rate);
         gst_structure_get_int(gst_caps_get_structure(wanted.get(), 0), "channels", &channels);
-        gst_structure_fixate_field_nearest_int(said, "rate", rate);
-        gst_structure_fixate_field_nearest_int(said, "channels", channels);
+        for (const auto& [field, value] :
+             {std::pair("rate", rate), std::pair("channels", channels)})
+            if (gst_structure_has_field(said, field))
+                gst_structure_fixate_field_nearest_int(said, field, value);
+            else
+                gst_structure_set(said, field, G_TYPE_INT, value, nullptr);
     } else {
         return "audio/x-raw";
     }

@@ -57,6 +57,13 @@ void output_task::flush_stop() {
     gst_pad_start_task(pad_, &output_task::run, this, nullptr);
 }
 
+void output_task::set_stream(GstEvent* start) {
+    const gchar* id = nullptr;
+    gst_event_parse_stream_start(start, &id);
+    gst_event_parse_group_id(start, &group_);
+    stream_id_ = id ? id : "";
+}
+
 void output_task::queue_event(GstEvent* event) {
     std::unique_lock lock(mutex_);
     events_.push_back(media::adopt(event));
@@ -111,16 +118,18 @@ void output_task::after(GstFlowReturn flow) {
 void output_task::begin() {
     std::vector<media::gst_ptr<GstEvent>> events;
     guint group = GST_GROUP_ID_INVALID;
+    std::string id;
     {
         std::unique_lock lock(mutex_);
         events.swap(events_);
         group = group_;
+        id = stream_id_;
     }
     if (!began_) {
         began_ = true;
-        gchar* name = gst_pad_create_stream_id(pad_, element_, GST_PAD_NAME(pad_));
-        GstEvent* start = gst_event_new_stream_start(name);
-        g_free(name);
+        if (id.empty())
+            id = std::to_string(g_random_int()) + std::to_string(g_random_int());
+        GstEvent* start = gst_event_new_stream_start((id + "/" + GST_PAD_NAME(pad_)).c_str());
         gst_event_set_group_id(
             start, group == GST_GROUP_ID_INVALID ? gst_util_group_id_next() : group
         );

@@ -38,7 +38,8 @@ class output_task {
     // With the lock held.
     void wake() { live_clock::wake(point_); }
 
-    void set_group(guint group) { group_ = group; }
+    // As upstream's stream-start says; without it the stream gets names of its own.
+    void set_stream(GstEvent* start);
 
     // Nothing more leaves, the end of the stream apart.
     void abandon() { abandoned_ = true; }
@@ -72,6 +73,7 @@ class output_task {
     bool stopped_ = true, flushing_ = false, abandoned_ = false;
     std::vector<media::gst_ptr<GstEvent>> events_;
     guint group_ = GST_GROUP_ID_INVALID;
+    std::string stream_id_;
     std::atomic<GstFlowReturn> flow_{GST_FLOW_OK};
 
     // The task's.

@@ -94,10 +94,8 @@ video_stats video_side::stats() const {
 bool video_side::sink_event(gst_ptr<GstEvent> event) {
     switch (GST_EVENT_TYPE(event.get())) {
     case GST_EVENT_STREAM_START: {
-        guint group = GST_GROUP_ID_INVALID;
-        gst_event_parse_group_id(event.get(), &group);
         std::unique_lock lock(link_.mutex);
-        output_.set_group(group);
+        output_.set_stream(event.get());
         return true;
     }
     case GST_EVENT_CAPS: {
