@@ -1,0 +1,204 @@
+// The element livepeerai as an application meets it: properties, caps, latency, clocks; what needs
+// no gateway.
+#include "livepeerai_rig.hpp"
+
+#include <algorithm>
+
+namespace rivulet::test {
+namespace {
+
+// Nobody listens there.
+const std::pair<std::string, std::string> nowhere{"gateway", "http://127.0.0.1:9"};
+
+GParamFlags flags_of(const char* property) {
+    auto element = media::sink(gst_element_factory_make("livepeerai", nullptr));
+    return g_object_class_find_property(G_OBJECT_GET_CLASS(element.get()), property)->flags;
+}
+
+TEST(livepeerai, says_of_each_property_when_it_may_change) {
+    for (const char* name : {"gateway", "stream", "pipeline", "token", "tls-verify"})
+        EXPECT_TRUE(flags_of(name) & GST_PARAM_MUTABLE_READY) << name;
+    for (const char* name : {"params", "bitrate", "keyframe-interval", "max-latency", "on-stall"})
+        EXPECT_TRUE(flags_of(name) & GST_PARAM_MUTABLE_PLAYING) << name;
+    EXPECT_FALSE(flags_of("token") & G_PARAM_READABLE);
+    EXPECT_FALSE(flags_of("stats") & G_PARAM_WRITABLE);
+}
+
+TEST(livepeerai, can_be_made_and_thrown_away_in_every_state) {
+    for (auto state : {GST_STATE_NULL, GST_STATE_READY, GST_STATE_PAUSED, GST_STATE_PLAYING}) {
+        auto element = media::sink(gst_element_factory_make("livepeerai", nullptr));
+        g_object_set(element.get(), "gateway", "http://127.0.0.1:9", nullptr);
+        gst_element_set_state(element.get(), state);
+        gst_element_set_state(element.get(), GST_STATE_NULL);
+    }
+}
+
+TEST(livepeerai, is_live_without_preroll) {
+    auto element = media::sink(gst_element_factory_make("livepeerai", nullptr));
+    g_object_set(element.get(), "gateway", "http://127.0.0.1:9", nullptr);
+    EXPECT_EQ(gst_element_set_state(element.get(), GST_STATE_PAUSED), GST_STATE_CHANGE_NO_PREROLL);
+    EXPECT_EQ(gst_element_set_state(element.get(), GST_STATE_PLAYING), GST_STATE_CHANGE_SUCCESS);
+    EXPECT_EQ(gst_element_set_state(element.get(), GST_STATE_PAUSED), GST_STATE_CHANGE_NO_PREROLL);
+    EXPECT_EQ(gst_element_set_state(element.get(), GST_STATE_NULL), GST_STATE_CHANGE_SUCCESS);
+}
+
+TEST(livepeerai, takes_raw_video_and_h264_and_nothing_else) {
+    auto element = media::sink(gst_element_factory_make("livepeerai", nullptr));
+    for (const char* pad : {"sink", "src"}) {
+        auto at = media::adopt(gst_element_get_static_pad(element.get(), pad));
+        auto caps = media::adopt(gst_pad_query_caps(at.get(), nullptr));
+        const auto takes = [&](const char* text) {
+            auto other = media::adopt(gst_caps_from_string(text));
+            return bool(gst_caps_can_intersect(caps.get(), other.get()));
+        };
+        EXPECT_TRUE(takes("video/x-raw,format=YUY2,width=640,height=360,framerate=25/1"));
+        EXPECT_TRUE(takes("video/x-h264,stream-format=byte-stream,alignment=au"));
+        EXPECT_FALSE(takes("video/x-h264,stream-format=avc"));
+        EXPECT_FALSE(takes("video/x-h265"));
+    }
+}
+
+TEST(livepeerai, adds_its_share_to_the_latency) {
+    element_rig rig({nowhere, {"max-latency", "300"}});
+    gst_harness_set_upstream_latency(rig.harness, 40 * GST_MSECOND);
+    EXPECT_EQ(gst_harness_query_latency(rig.harness), 340 * GST_MSECOND);
+    rig.set("max-latency", "700");
+    EXPECT_EQ(gst_harness_query_latency(rig.harness), 740 * GST_MSECOND);
+    GstQuery* query = gst_query_new_latency();
+    gst_pad_peer_query(rig.harness->sinkpad, query);
+    gboolean live = FALSE;
+    GstClockTime min = 0, max = 0;
+    gst_query_parse_latency(query, &live, &min, &max);
+    gst_query_unref(query);
+    EXPECT_TRUE(live);
+    EXPECT_GE(max, min);
+    // And tells everybody to ask again.
+    auto told = media::adopt(gst_bus_pop_filtered(rig.bus.get(), GST_MESSAGE_LATENCY));
+    EXPECT_TRUE(told);
+}
+
+TEST(livepeerai, params_that_are_no_object_are_refused_with_a_warning) {
+    element_rig rig({nowhere, {"params", R"({"graph":"negate"})"}});
+    for (const char* bad : {"[1]", "{\"graph\":", "7"}) {
+        rig.set("params", bad);
+        rig.collect();
+        EXPECT_EQ(rig.warnings.size(), 1u) << bad;
+        rig.warnings.clear();
+        gchar* now = nullptr;
+        g_object_get(rig.element.get(), "params", &now, nullptr);
+        EXPECT_STREQ(now, R"({"graph":"negate"})");
+        g_free(now);
+    }
+}
+
+// A clock that the test moves.
+class by_hand : public testing::Test {
+  protected:
+    GstClock* clock = gst_test_clock_new();
+
+    GstTestClock* hand() { return GST_TEST_CLOCK(clock); }
+
+    std::unique_ptr<element_rig> rig(std::vector<std::pair<std::string, std::string>> more) {
+        more.push_back(nowhere);
+        more.emplace_back("max-latency", "200");
+        return std::make_unique<element_rig>(
+            more, "video/x-raw,format=I420,width=320,height=180,framerate=30/1", clock
+        );
+    }
+
+    // Moves to what the element waits for; the time it was.
+    GstClockTime crank() {
+        gst_test_clock_wait_for_next_pending_id(hand(), nullptr);
+        const auto at = gst_test_clock_get_next_entry_time(hand());
+        gst_test_clock_crank(hand());
+        return at;
+    }
+};
+
+TEST_F(by_hand, a_gap_leaves_at_the_deadline_of_a_frame_without_a_picture) {
+    auto element = rig({{"on-stall", "drop"}});
+    ASSERT_EQ(gst_harness_push(element->harness, element->picture(0, 60)), GST_FLOW_OK);
+    EXPECT_EQ(crank(), 200 * GST_MSECOND);
+    GstClockTime time = 1, length = 0;
+    for (;;) {
+        auto event = media::adopt(gst_harness_pull_event(element->harness));
+        ASSERT_TRUE(event);
+        if (GST_EVENT_TYPE(event.get()) != GST_EVENT_GAP)
+            continue;
+        gst_event_parse_gap(event.get(), &time, &length);
+        break;
+    }
+    EXPECT_EQ(time, 0u);
+    EXPECT_EQ(length, GST_SECOND / 30);
+    EXPECT_EQ(element->stat("gaps"), 1u);
+}
+
+TEST_F(by_hand, the_input_itself_leaves_at_the_deadline_under_passthrough) {
+    auto element = rig({{"on-stall", "passthrough"}});
+    ASSERT_EQ(gst_harness_push(element->harness, element->picture(0, 77)), GST_FLOW_OK);
+    EXPECT_EQ(crank(), 200 * GST_MSECOND);
+    ASSERT_TRUE(element->wait_until([&] { return !element->frames.empty(); }));
+    EXPECT_EQ(element->frames[0].pts, 0u);
+    EXPECT_NEAR(element->frames[0].luma, 77, 1);
+    EXPECT_EQ(element->frames[0].width, 320);
+}
+
+TEST_F(by_hand, input_that_is_early_waits_for_its_time_and_a_flush_ends_the_wait) {
+    auto element = rig({});
+    GstFlowReturn flow = GST_FLOW_OK;
+    std::thread pushing([&] {
+        flow = gst_harness_push(element->harness, element->picture(3 * GST_SECOND, 60));
+    });
+    gst_test_clock_wait_for_next_pending_id(hand(), nullptr);
+    EXPECT_EQ(gst_test_clock_get_next_entry_time(hand()), 3 * GST_SECOND);
+    EXPECT_EQ(element->stat("frames-in"), 0u);
+    gst_harness_push_event(element->harness, gst_event_new_flush_start());
+    pushing.join();
+    EXPECT_EQ(flow, GST_FLOW_FLUSHING);
+    gst_harness_push_event(element->harness, gst_event_new_flush_stop(TRUE));
+}
+
+TEST_F(by_hand, leaving_playing_ends_every_wait_at_once) {
+    auto element = rig({});
+    std::thread pushing([&] {
+        EXPECT_EQ(
+            gst_harness_push(element->harness, element->picture(3 * GST_SECOND, 60)),
+            GST_FLOW_FLUSHING
+        );
+    });
+    gst_test_clock_wait_for_next_pending_id(hand(), nullptr);
+    const auto begin = steady_clock::now();
+    gst_element_set_state(element->element.get(), GST_STATE_READY);
+    pushing.join();
+    EXPECT_LT(steady_clock::now() - begin, 1s);
+}
+
+TEST_F(by_hand, no_time_passes_while_paused) {
+    auto element = rig({{"on-stall", "drop"}});
+    ASSERT_EQ(gst_harness_push(element->harness, element->picture(0, 60)), GST_FLOW_OK);
+    gst_test_clock_wait_for_next_pending_id(hand(), nullptr);
+    gst_element_set_state(element->element.get(), GST_STATE_PAUSED);
+    gst_test_clock_set_time(hand(), 10 * GST_SECOND);
+    EXPECT_EQ(element->stat("gaps"), 0u);
+    // As a pipeline does: running time goes on where it was.
+    gst_element_set_base_time(element->element.get(), 10 * GST_SECOND);
+    gst_element_set_state(element->element.get(), GST_STATE_PLAYING);
+    EXPECT_EQ(crank(), 10 * GST_SECOND + 200 * GST_MSECOND);
+    EXPECT_TRUE(element->wait_until([&] { return element->stat("gaps") == 1; }));
+}
+
+TEST_F(by_hand, the_end_leaves_behind_the_last_deadline) {
+    auto element = rig({{"on-stall", "drop"}});
+    ASSERT_EQ(gst_harness_push(element->harness, element->picture(0, 60)), GST_FLOW_OK);
+    gst_test_clock_wait_for_next_pending_id(hand(), nullptr);
+    gst_harness_push_event(element->harness, gst_event_new_eos());
+    crank();
+    std::size_t ends = 0;
+    EXPECT_TRUE(element->wait_until([&] {
+        ends += element->take_events(GST_EVENT_EOS);
+        return ends == 1;
+    }));
+}
+
+} // namespace
+} // namespace rivulet::test
