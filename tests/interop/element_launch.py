@@ -49,13 +49,22 @@ class gateway:
 
 
 def run_line(line, seconds, **more):
-    """Runs it for so long and ends it as Ctrl-C does. Exit code and all output."""
-    process = subprocess.Popen(shlex.split(line), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                               text=True, env=environment(**more))
-    time.sleep(seconds)
-    process.send_signal(signal.SIGINT)
-    output, _ = process.communicate(timeout=60)
-    return process.returncode, output
+    """Runs it for so long from its start on and ends it as Ctrl-C does. Exit code and all output."""
+    path = os.path.join(SCRATCH.name, "output")
+    with open(path, "w+", encoding="utf-8", errors="replace") as output:
+        process = subprocess.Popen(shlex.split(line), stdout=output, stderr=subprocess.STDOUT,
+                                   env=environment(**more))
+        until = time.monotonic() + 60
+        while process.poll() is None and time.monotonic() < until:
+            with open(path, encoding="utf-8", errors="replace") as said:
+                if "Setting pipeline to PLAYING" in said.read():
+                    break
+            time.sleep(0.1)
+        time.sleep(seconds)
+        process.send_signal(signal.SIGINT)
+        process.wait(timeout=60)
+        output.seek(0)
+        return process.returncode, output.read()
 
 
 def setUpModule():
