@@ -536,7 +536,7 @@ TEST_F(element_session_test, a_gateway_that_stands_still_does_not_hold_up_the_st
     std::this_thread::sleep_for(50ms); // its request is on its way
     const auto begun = steady_clock::now();
     session.stop();
-    EXPECT_LT(steady_clock::now() - begun, 700ms);
+    EXPECT_LT(steady_clock::now() - begun, 2s);
 }
 
 TEST_F(element_session_test, input_that_is_not_taken_is_dropped_and_never_waits) {
@@ -571,12 +571,12 @@ TEST_F(element_session_test, input_that_is_not_taken_is_dropped_and_never_waits)
         std::this_thread::sleep_for(1ms);
         EXPECT_LE(session.stats().queued_bytes, settings.queue_bytes);
     }
-    EXPECT_LT(longest, 100ms);
+    EXPECT_LT(longest, 1s); // the network would be waited for five
     EXPECT_GT(session.stats().units_dropped, 0u);
     EXPECT_TRUE(witness_.until([](const told& t) { return t.keyframes_wanted > 0; }));
     const auto begun = steady_clock::now();
     session.stop();
-    EXPECT_LT(steady_clock::now() - begun, 700ms);
+    EXPECT_LT(steady_clock::now() - begun, 2s);
 }
 
 TEST_F(element_session_test, a_certificate_is_checked_unless_told_otherwise) {
