@@ -130,6 +130,13 @@ outcome<srt_target> parse_any(std::string_view text) {
     return target;
 }
 
+// Some clients (ffmpeg 5) send the address's query as it stands. Without any mark there is nothing
+// to keep apart, so nothing is decoded twice.
+bool is_undecoded(std::string_view text) {
+    return text.find_first_of(":?#") == std::string_view::npos &&
+           text.find('%') != std::string_view::npos;
+}
+
 } // namespace
 
 outcome<srt_target> parse_srt_stream_id(std::string_view text) {
@@ -137,6 +144,11 @@ outcome<srt_target> parse_srt_stream_id(std::string_view text) {
         return bad("no stream id: use streamid=publish:NAME");
     if (text.size() > longest_srt_stream_id)
         return bad("the stream id is too long");
+    std::string decoded;
+    if (is_undecoded(text)) {
+        decoded = percent_decoded(text);
+        text = decoded;
+    }
     if (std::any_of(text.begin(), text.end(), [](char c) {
             return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
         }))

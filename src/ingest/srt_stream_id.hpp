@@ -2,6 +2,7 @@
 //   #!::r=NAME,m=publish,u=USER,s=PASS,pipeline=noop       (the standard's; m=request to read)
 //   publish:NAME:USER:PASS:pipeline=noop&params=…          (MediaMTX's; read:NAME to read)
 //   NAME?key=PASS&pipeline=noop                            (bare: publishes)
+// Each may be percent-encoded as a whole, since not every client decodes its address.
 // Pure. Fails with: invalid_argument, unsupported (a mode that can't be served).
 #pragma once
 

@@ -88,6 +88,19 @@ TEST(srt_stream_id, prefers_the_password_to_a_key_of_the_query) {
     EXPECT_EQ(parsed("#!::r=cam,m=publish,token=other").key, "other");
 }
 
+TEST(srt_stream_id, reads_what_a_client_did_not_decode) {
+    const auto bare = parsed("cam%3Fpipeline%3Davfilter%26params%3D%257B%2526%257D");
+    EXPECT_EQ(bare.mode, srt_mode::publish);
+    EXPECT_EQ(bare.stream, "cam");
+    EXPECT_EQ(bare.query, (parameters{{"pipeline", "avfilter"}, {"params", "{&}"}}));
+    const auto standard = parsed("%23!%3A%3Ar%3Dcam-out%2Cm%3Drequest");
+    EXPECT_EQ(standard.mode, srt_mode::read);
+    EXPECT_EQ(standard.stream, "cam-out");
+    // What was decoded keeps the marks of its query.
+    EXPECT_EQ(parsed("cam?a=%26b").query, (parameters{{"a", "&b"}}));
+    EXPECT_EQ(refused("cam%0A"), errc::invalid_argument);
+}
+
 TEST(srt_stream_id, refuses_what_names_no_stream) {
     for (const auto* text :
          {"",
