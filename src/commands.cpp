@@ -56,10 +56,10 @@ int failed(const logger& log, const failure& why) {
 }
 
 // The one line on stdout: scripts wait for it and read the real ports from it.
-void announce(const std::string& what) {
+void announce(const std::string& what, const logger& log) {
     fmt::print("rivulet {} ready: {}\n", RIVULET_VERSION, what);
     std::fflush(stdout);
-    tell_service_manager(fmt::format("READY=1\nSTATUS={}", what));
+    tell_service_manager(fmt::format("READY=1\nSTATUS={}", what), log);
 }
 
 std::string with_port(const std::string& address, std::uint16_t port) {
@@ -70,7 +70,7 @@ std::string with_port(const std::string& address, std::uint16_t port) {
 
 void wait_for_the_end(stop_signals& signals, const logger& log) {
     log.info("{}: draining", signals.wait());
-    tell_service_manager("STOPPING=1");
+    tell_service_manager("STOPPING=1", log);
     signals.second_one_kills();
 }
 
@@ -253,7 +253,7 @@ int run_gateway(const settings& values, const logger& log) {
     const auto ports = running.start();
     if (!ports)
         return failed(log, ports.error());
-    announce(open_doors(values, *ports));
+    announce(open_doors(values, *ports), log);
     wait_for_the_end(signals, log);
     running.stop();
     return 0;
@@ -305,7 +305,7 @@ int run_worker(const settings& values, const logger& log) {
     const auto port = running.start();
     if (!port)
         return failed(log, port.error());
-    announce(fmt::format("worker {}", with_port(values.service_addr, *port)));
+    announce(fmt::format("worker {}", with_port(values.service_addr, *port)), log);
     wait_for_the_end(signals, log);
     running.stop(values.drain_timeout);
     return 0;
@@ -324,7 +324,7 @@ int run_trickle(const settings& values, const logger& log) {
     const auto port = running.start();
     if (!port)
         return failed(log, port.error());
-    announce(fmt::format("trickle {}", with_port(values.addr, *port)));
+    announce(fmt::format("trickle {}", with_port(values.addr, *port)), log);
     wait_for_the_end(signals, log);
     running.stop(values.drain_timeout);
     return 0;

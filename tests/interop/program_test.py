@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 import urllib.error
 import urllib.request
@@ -125,14 +126,39 @@ class service_manager(unittest.TestCase):
                 process.communicate(timeout=30)
                 self.assertEqual(process.returncode, 0)
 
-    def test_that_nobody_hears_is_no_reason_to_fail(self):
-        for name in ("/no/such/socket", "relative", "@", "/" + "x" * 200):
+    def test_hears_it_though_it_is_busy_at_that_moment(self):
+        with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notices, \
+                socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as others:
+            name = f"{folder}/notify"
+            notices.bind(name)
+            notices.settimeout(20)
+            others.setblocking(False)
+            waiting = 0
+            with self.assertRaises(BlockingIOError):
+                while True:
+                    others.sendto(b"other", name)
+                    waiting += 1
             with subprocess.Popen([RIVULET, *ANY], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
                                   env={"PATH": os.environ["PATH"], "NOTIFY_SOCKET": name}) as process:
+                # The announcement comes first: nobody listens until then.
                 self.assertIn("ready", process.stdout.readline())
+                time.sleep(0.3)
+                for _ in range(waiting):
+                    self.assertEqual(notices.recv(4096), b"other")
+                self.assertRegex(notices.recv(4096), rb"^READY=1\n")
                 process.send_signal(signal.SIGTERM)
                 process.communicate(timeout=30)
                 self.assertEqual(process.returncode, 0)
+
+    def test_that_nobody_hears_is_no_reason_to_fail_but_a_warning(self):
+        for name in ("/no/such/socket", "relative", "@", "/" + "x" * 200):
+            with subprocess.Popen([RIVULET, *ANY], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                  env={"PATH": os.environ["PATH"], "NOTIFY_SOCKET": name}) as process:
+                self.assertIn("ready", process.stdout.readline())
+                process.send_signal(signal.SIGTERM)
+                _, log = process.communicate(timeout=30)
+                self.assertEqual(process.returncode, 0)
+                self.assertIn("the service manager was not told READY=1", log)
 
 
 class life(unittest.TestCase):
