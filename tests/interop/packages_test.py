@@ -120,6 +120,25 @@ def look_into(packages, folder):
     check(not told, f"/usr/local is named in {told}")
 
 
+@step("an operator's settings are not installed over")
+def install_settings_again(folder):
+    destination = os.path.join(folder, "again")
+    file = os.path.join(destination, "usr/local/etc/rivulet/rivulet.conf")
+    packaging = os.path.join(SOURCE, "packaging")
+
+    def install():
+        run(os.path.join(packaging, "install_settings"), os.path.join(packaging, "rivulet.conf"),
+            "/usr/local/etc/rivulet/rivulet.conf",
+            env={**os.environ, "MESON_INSTALL_PREFIX": "/usr/local",
+                 "MESON_INSTALL_DESTDIR_PREFIX": destination + "/usr/local"})
+        with open(file, encoding="utf-8") as content:
+            return content.read()
+    check("monitor" in install(), "the settings are not installed")
+    with open(file, "w", encoding="utf-8") as mine:
+        mine.write("# mine\n")
+    check(install() == "# mine\n", "the operator's settings are lost")
+
+
 @step("Debian's own check of packages finds no error")
 def lint(packages):
     if not shutil.which("lintian"):
@@ -518,15 +537,21 @@ def use_sample(root):
     check(process.returncode == 0, output + errors)
 
 
-@step("removed, nothing of it is left")
+@step("removed, nothing of it is left but the operator's own")
 def remove(root):
+    secret = root.at("etc/rivulet/keys")
+    with open(secret, "w", encoding="utf-8") as file:
+        file.write("secret\n")
+    root.run("chgrp", "rivulet", "/etc/rivulet/keys")
+    os.chmod(secret, 0o640)
     root.run("dpkg", "--remove", "rivulet", "rivulet-gst")
     left = files_named_rivulet(root)
     check(any(f.startswith("/etc/rivulet/") for f in left), "removing took the settings, too")
     root.run("dpkg", "--purge", "rivulet", "rivulet-gst")
     left = files_named_rivulet(root)
-    check(not left, f"left behind: {left}")
-    check("rivulet" not in root.run("cat", "/etc/passwd", "/etc/group"), "the user is left")
+    check(left == ["/etc/rivulet"] and os.listdir(root.at("etc/rivulet")) == ["keys"], f"left behind: {left}")
+    # Nobody else may get the number of the group that reads it.
+    check(root.run("stat", "-c", "%G", "/etc/rivulet/keys") == "rivulet\n", "the user is gone, its secret is not")
 
 
 def main():
@@ -555,6 +580,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         packages = make(build, os.path.join(folder, "out"))
         look_into(packages, folder)
+        install_settings_again(folder)
         lint(packages)
         read_manual(folder)
         verify_units(folder)
