@@ -24,7 +24,8 @@ struct api_error {
     std::string type;         // of 422: the runner's word for it
     boost::json::array tried; // {"orchestrator","kind","status","text"}: who was asked, and why not
     std::optional<duration> retry_after;
-    std::string allow; // of 405
+    std::string allow;        // of 405
+    bool answer_lost = false; // an orchestrator had done the work, and was paid
 
     api_error() {}
 

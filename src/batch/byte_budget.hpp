@@ -18,12 +18,16 @@ class byte_budget {
 
     std::uint64_t used() const { return used_; }
 
+    std::uint64_t most_beside(std::uint64_t spare) const {
+        return most_ - (spare < most_ ? spare : most_);
+    }
+
   private:
     friend class byte_share;
 
     // False, and nothing is taken, when less than `spare` would be left.
     bool take(std::uint64_t bytes, std::uint64_t spare) {
-        const auto all = most_ - (spare < most_ ? spare : most_);
+        const auto all = most_beside(spare);
         auto used = used_.load();
         while (used <= all && bytes <= all - used)
             if (used_.compare_exchange_weak(used, used + bytes))
@@ -61,6 +65,9 @@ class byte_share {
     ~byte_share() { give_back(held_); }
 
     std::uint64_t held() const { return held_; }
+
+    // More it could not hold if it were alone.
+    std::uint64_t most() const { return of_ ? of_->most_beside(spare_) : UINT64_MAX; }
 
     // So much more. False: there is no room, and nothing has changed.
     bool take(std::uint64_t bytes) {

@@ -60,6 +60,7 @@ try_end try_end::no_memory() {
     try_end out;
     out.went = how::refused;
     out.said.client = memory_is_full();
+    out.said.client->answer_lost = true;
     out.said.why = fault(fault_kind::client_gone, out.said.client->message);
     return out;
 }
@@ -214,14 +215,21 @@ awaitable<try_end> dispatch_try::take_json(orchestrator_call& call) {
     auto answer = co_await parse(std::move(*text));
     if (!answer)
         co_return try_end::failed(session::to_fault(answer.error()));
-    // Many small values take more than their text did.
-    auto held = call.take_held();
-    if (!held.hold(answer->bytes))
-        co_return try_end::no_memory();
     auto& body = answer->body;
     const auto good = check_reply(from_.kind->reply, body);
     if (!good)
         co_return try_end::failed({fault_kind::protocol, good.error().detail, call.status()});
+    // Many small values take more than their text did.
+    if (answer->bytes > options_.memory->most())
+        co_return try_end::failed(
+            {fault_kind::protocol,
+             "its answer takes more than " + std::to_string(options_.memory->most()) +
+                 " bytes in memory",
+             call.status()}
+        );
+    auto held = call.take_held();
+    if (!held.hold(answer->bytes))
+        co_return try_end::no_memory();
     try_end out;
     out.went = try_end::how::worked;
     out.tokens = total_tokens(body);

@@ -26,6 +26,7 @@ struct job {
     std::uint64_t bytes = 0;             // of its request
     std::uint64_t number = 0;            // in the order of acceptance
     bool recovered = false;              // of an earlier process
+    std::uint64_t memory = 0;            // of it, when it stays in memory until the end
     unsigned lost_answers = 0;           // for which there was no memory
     time_point begun;
     notifier changed; // it was cancelled, or everything ends
@@ -75,7 +76,7 @@ struct job_table::impl {
     static awaitable<void> forget_expired(self_ptr self);
     static awaitable<void> wind_down(self_ptr self);
 
-    std::optional<api_error> refusal(std::uint64_t bytes, const std::string& hook) const;
+    std::optional<api_error> refusal(const job& of) const;
     job_view view_of(const job& of) const;
     void count();
 
@@ -94,7 +95,7 @@ struct job_table::impl {
     std::deque<job_ptr> queue;
     std::uint64_t last_number = 0;
     std::size_t running = 0, arriving = 0;
-    std::uint64_t request_bytes = 0;
+    std::uint64_t request_bytes = 0, request_memory = 0;
     journal_totals kept;
     bool stopping = false;
     std::atomic<std::size_t> unfinished_count{0};

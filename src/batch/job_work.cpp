@@ -23,8 +23,10 @@ constexpr unsigned most_lost_answers = 3;
 constexpr auto come_again = std::chrono::seconds(10);
 constexpr auto pause_after_failed_write = std::chrono::seconds(5);
 constexpr auto end_limit = std::chrono::seconds(5);
-// Without a folder the requests that wait are in memory.
+// Without a folder the requests that wait are in memory. Those of others need room, too: jobs may
+// hold this part of what all requests share, half of what bodies get of it.
 constexpr std::uint64_t memory_request_bytes = 512ull << 20;
+constexpr std::uint64_t memory_part = 4;
 
 job_options bounded(job_options options) {
     if (options.folder.empty())
@@ -178,12 +180,11 @@ void job_table::impl::count() {
     running_jobs.set(static_cast<double>(running));
 }
 
-std::optional<api_error>
-job_table::impl::refusal(std::uint64_t bytes, const std::string& hook) const {
+std::optional<api_error> job_table::impl::refusal(const job& of) const {
     if (stopping)
         return not_kept();
-    if (!hook.empty()) {
-        auto allowed = check_webhook(hook, options.webhooks);
+    if (!of.row.webhook.empty()) {
+        auto allowed = check_webhook(of.row.webhook, options.webhooks);
         if (!allowed)
             return api_error(http::status::bad_request, allowed.error().detail);
     }
@@ -194,8 +195,23 @@ job_table::impl::refusal(std::uint64_t bytes, const std::string& hook) const {
     };
     if (unfinished.size() + arriving + kept.jobs >= options.most)
         return full(fmt::format("{} jobs are kept already (-maxJobs)", options.most));
-    if (request_bytes + bytes > options.request_bytes)
+    if (request_bytes + of.bytes > options.request_bytes)
         return full("the jobs that wait hold too many bytes already");
+    if (options.memory && of.memory > 0) {
+        const auto most = options.memory->most() / memory_part;
+        if (of.memory > most)
+            return api_error(
+                http::status::payload_too_large,
+                fmt::format(
+                    "the request takes {} bytes in memory, more than the {} that jobs may hold "
+                    "without -jobStore",
+                    of.memory,
+                    most
+                )
+            );
+        if (request_memory + of.memory > most)
+            return full("the jobs that wait hold too much memory already");
+    }
     if (kept.result_bytes > options.result_bytes)
         return full("the results that are kept hold too many bytes already");
     return std::nullopt;
@@ -209,17 +225,21 @@ awaitable<answer<std::string>> job_table::impl::accept(
     auto now =
         std::make_shared<job>(self->home(), new_row(*what, std::move(base), std::move(hook)));
     now->bytes = bytes_of(now->row);
-    if (auto no = self->refusal(now->bytes, now->row.webhook))
+    if (self->options.folder.empty() && what->held)
+        now->memory = what->held->memory.held();
+    if (auto no = self->refusal(*now))
         co_return *no;
     const auto id = now->row.id;
     // Counted from here on: others come while this one is written.
     ++self->arriving;
     self->request_bytes += now->bytes;
+    self->request_memory += now->memory;
     auto kept = co_await write(self, now->row, *what);
     --self->arriving;
     if (!kept) {
         self->log.error("{}: {}", id, kept.error().detail);
         self->request_bytes -= now->bytes;
+        self->request_memory -= now->memory;
         co_return not_kept();
     }
     self->log.info(
@@ -322,8 +342,7 @@ awaitable<void> job_table::impl::run(self_ptr self, job_ptr now) {
         co_return;
     }
     const auto age = std::chrono::milliseconds(time_now() - now->row.created);
-    // An answer was paid for.
-    if (room && made.error().type == gateway_full)
+    if (made.error().answer_lost)
         ++now->lost_answers;
     const bool again = found_all_full(made.error()) && age < self->options.patience &&
                        now->lost_answers < most_lost_answers;
@@ -339,6 +358,9 @@ awaitable<void> job_table::impl::run(self_ptr self, job_ptr now) {
         now->row.state = job_state::queued;
         now->row.updated = time_now();
         --now->row.attempts;
+        // Others need the memory while it waits; the disk has it.
+        if (!self->options.folder.empty())
+            now->what.reset();
         self->works.spawn("waiting job", wait_for_capacity(self, now));
         co_return;
     }
@@ -444,6 +466,7 @@ job_table::impl::settle(self_ptr self, job_ptr now, job_state state, std::string
     }
     self->unfinished.erase(id);
     self->request_bytes -= now->bytes;
+    self->request_memory -= now->memory;
     ++self->kept.jobs;
     self->kept.result_bytes += size;
     self->count();

@@ -15,8 +15,11 @@ awaitable<answer<processed>> process(
     auto taken = co_await files.take_in(
         what->kind->reply, done->body, std::move(done->orchestrator), std::move(base)
     );
-    if (!taken && taken.error().code == errc::no_capacity)
-        co_return memory_is_full();
+    if (!taken && taken.error().code == errc::no_capacity) {
+        auto why = memory_is_full();
+        why.answer_lost = true;
+        co_return why;
+    }
     if (!taken)
         co_return api_error(
             http::status::internal_server_error,

@@ -169,6 +169,7 @@ awaitable<error_code> send_file(exchange& peer, file_reply what) {
         const auto match = peer["If-Match"], none_match = peer["If-None-Match"];
         if (!match.empty() && !names_etag(match, what.etag, false)) {
             auto refusal = refusal_of(what, status::precondition_failed, "it is another version");
+            refusal.headers.insert(refusal.headers.end(), head.headers.begin(), head.headers.end());
             co_return co_await peer.reply(std::move(refusal));
         }
         if (!none_match.empty() && names_etag(none_match, what.etag, true)) {

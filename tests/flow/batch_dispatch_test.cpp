@@ -389,6 +389,34 @@ TEST(batch_dispatch, an_answer_larger_than_all_memory_is_too_long) {
     EXPECT_THAT(boost::json::serialize(got.error().tried), HasSubstr("longer than 5000 bytes"));
 }
 
+TEST(batch_dispatch, an_answer_that_no_memory_could_hold_is_its_orchestrators_fault) {
+    auto options = limits(1min, 1min);
+    options.memory = std::make_shared<byte_budget>(50'000);
+    dispatch_rig rig(2, options);
+    std::string images = R"({"url":"x","seed":1,"nsfw":false})";
+    for (int i = 0; i < 999; ++i)
+        images += R"(,{"url":"x","seed":1,"nsfw":false})";
+    rig[0].answer_next(test::fake_batch_orchestrator::json(R"({"images":[)" + images + "]}"));
+    const auto got = rig.run(text_to_image());
+    ASSERT_TRUE(got) << got.error().message;
+    EXPECT_EQ(got->orchestrator, rig[1].url());
+}
+
+TEST(batch_dispatch, a_wrong_answer_is_wrong_though_there_is_no_memory_for_it) {
+    auto options = limits(1min, 1min);
+    options.memory = std::make_shared<byte_budget>(50'000);
+    dispatch_rig rig(2, options);
+    byte_share others(options.memory);
+    ASSERT_TRUE(others.take(15'000));
+    std::string numbers = "1";
+    for (int i = 0; i < 3'999; ++i)
+        numbers += ",1";
+    rig[0].answer_next(test::fake_batch_orchestrator::json(R"({"images":[)" + numbers + "]}"));
+    const auto got = rig.run(text_to_image());
+    ASSERT_TRUE(got) << got.error().message;
+    EXPECT_EQ(got->orchestrator, rig[1].url());
+}
+
 TEST(batch_dispatch, a_request_needs_memory_for_the_copy_that_is_sent) {
     auto options = limits(1min, 1min);
     const auto asked = text_to_image();

@@ -243,6 +243,8 @@ TEST(batch_results, what_is_refused_is_told_to_both_kinds_of_clients) {
     EXPECT_EQ(past["Access-Control-Allow-Origin"], "*");
     const auto other = test::ask(rig.port(), request_text("GET", url, "If-Match: \"x\"\r\n"));
     EXPECT_EQ(other.status, 412);
+    EXPECT_EQ(other["Access-Control-Allow-Origin"], "*");
+    EXPECT_FALSE(other["ETag"].empty());
     for (const auto& reply : {past, other, rig.get(url + "x")}) {
         const auto body = json::parse(reply.body);
         EXPECT_EQ(body.at("error").at("code").as_int64(), reply.status);

@@ -85,5 +85,13 @@ TEST(drip_watch, waits_no_longer_than_the_average_allows) {
     EXPECT_EQ(watch.patience(start + 30s), 2s);
 }
 
+TEST(drip_watch, a_fast_beginning_earns_no_patience_for_ever) {
+    drip_watch watch(with_average(), start);
+    EXPECT_TRUE(watch.received(10'000'000, start + 1s)); // credit until 21 s
+    for (int s = 2; s <= 26; ++s)
+        EXPECT_TRUE(watch.received(200, start + std::chrono::seconds(s))) << s;
+    EXPECT_FALSE(watch.received(200, start + 27s));
+}
+
 } // namespace
 } // namespace rivulet::batch
