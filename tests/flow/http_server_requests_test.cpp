@@ -283,6 +283,20 @@ TEST(http_server, a_handler_that_throws_is_a_500_and_no_more) {
     EXPECT_EQ(rig.ask(request_text("GET", "/hello")).status, 200);
 }
 
+// The names of some channels are all that it takes to use them.
+TEST(http_server, secrets_in_the_path_of_a_handler_that_throws_are_not_logged) {
+    http_rig rig;
+    const std::string secret = "0123456789abcdef0123456789abcdef";
+    set_log_level(log_level::error);
+    testing::internal::CaptureStderr();
+    const auto reply = rig.ask(request_text("GET", "/broken/cam-" + secret + "-in/7"));
+    const auto lines = testing::internal::GetCapturedStderr();
+    set_log_level(log_level::off);
+    EXPECT_EQ(reply.status, 500);
+    EXPECT_NE(lines.find("GET /broken/cam-…-in/7: a bug"), std::string::npos) << lines;
+    EXPECT_EQ(lines.find(secret.substr(0, 16)), std::string::npos) << lines;
+}
+
 TEST(http_server, slow_heads_and_bodies_are_408) {
     http::server_options options;
     options.limits.header = 80ms;
