@@ -171,7 +171,6 @@ void doors::add_trickle(http::server& front) {
         services_.threads,
         services_.channels,
         services_.door_channels,
-        services_.streams,
         services_.gate,
         services_.events.shared_from_this(),
         std::move(wanted),

@@ -68,7 +68,7 @@ bool is_door_channel_name(std::string_view name) {
 door_channels::door_channels(shards& threads, trickle::channel_table& table)
     : threads_(threads), table_(table), parts_(threads.size()) {}
 
-// Random bits until the names are at home where the stream is.
+// Random bits until the name is at home where the stream is, whatever it is used for.
 std::string door_channels::name_for(const std::string& stream) const {
     const auto home = threads_.index_of(stream);
     for (;;) {
@@ -82,11 +82,11 @@ std::string door_channels::name_for(const std::string& stream) const {
 }
 
 outcome<door_channel_set> door_channels::open(const std::string& stream) {
-    const auto name = name_for(stream);
     door_channel_set made;
     for (const auto use : uses) {
         const auto mime = carries_media(use) ? media_type : message_type;
-        const auto full = name + std::string(suffix_of(use));
+        // Bits of its own: who was given one channel can't tell the names of the others.
+        const auto full = name_for(stream) + std::string(suffix_of(use));
         auto created = table_.create(full, std::string(mime));
         if (!created) {
             for (const auto& one : {made.input, made.control, made.output, made.events})

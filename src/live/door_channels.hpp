@@ -1,5 +1,5 @@
-// Which channels belong to trickle doors that are open, and what strangers may do with them. Their
-// names hold 128 random bits: who knows one may use it, each in the direction that it is for.
+// Which channels belong to trickle doors that are open, and what strangers may do with them. Each
+// name holds 128 random bits of its own: who knows it may use that one, in its direction only.
 // Thread: construct outside the shards; the rest on the home shard of the names.
 #pragma once
 

@@ -4,6 +4,7 @@
 #include "base/ids.hpp"
 #include "base/on_every_shard.hpp"
 #include "http/target.hpp"
+#include "ingest/peer_text.hpp"
 #include "live/http_access.hpp"
 #include "live/json_text.hpp"
 #include "live/trickle_request.hpp"
@@ -102,7 +103,13 @@ awaitable<http::response> trickle_door::impl::post(const http::request& asked) {
     auto executor = threads.of(stream).get_executor();
     auto door = co_await asio::co_spawn(executor, std::move(task), asio::use_awaitable);
     if (!door) {
-        log.info("{} from {} refused: {}", stream, remote_text(asked.remote), door.error().detail);
+        // A name that nobody has checked yet.
+        log.info(
+            "{} from {} refused: {}",
+            ingest::peer_text(stream),
+            remote_text(asked.remote),
+            ingest::peer_text(door.error().detail, 300)
+        );
         co_return webrtc::reply_of(door.error(), key_given);
     }
     co_return created(stream, *door, base);
@@ -125,7 +132,7 @@ trickle_door::impl::open(ingest::publish_request request) {
     auto& here = *parts[threads.index_of(request.stream)];
     if (here.stopped)
         co_return failure(errc::closed, "the gateway is stopping");
-    // Before a channel is named after it.
+    // Before its lines are named after it.
     auto wanted = parse_stream_params(request.stream, request.query);
     if (!wanted)
         co_return wanted.error();
@@ -140,9 +147,7 @@ trickle_door::impl::open(ingest::publish_request request) {
         options.session,
         log.with(request.stream + " " + request.session_id)
     );
-    auto channels = session->open();
-    if (!channels)
-        co_return channels.error();
+    // Who may not publish gets no channels, however long the decision takes.
     auto kick = session->kick();
     auto sink = co_await admit(std::move(request), std::move(kick));
     if (!sink) {
@@ -151,15 +156,15 @@ trickle_door::impl::open(ingest::publish_request request) {
     }
     door.request_id = (*sink)->request_id();
     door.stream_id = (*sink)->stream_id();
-    door.input = session->channels().input->name();
-    door.output = session->channels().output->name();
-    door.control = session->channels().control->name();
-    door.events = session->channels().events->name();
     auto begun = session->begin(std::move(*sink), here.tasks);
     if (!begun) {
         session->end(begun.error().detail);
         co_return begun.error();
     }
+    door.input = session->channels().input->name();
+    door.output = session->channels().output->name();
+    door.control = session->channels().control->name();
+    door.events = session->channels().events->name();
     co_return door;
 }
 
@@ -194,7 +199,6 @@ trickle_door::trickle_door(
     shards& threads,
     trickle::channel_table& table,
     door_channels& channels,
-    registry& streams,
     gate& access,
     std::shared_ptr<event_hub> events,
     trickle_door_options options,
@@ -202,7 +206,7 @@ trickle_door::trickle_door(
 )
     : impl_(std::make_shared<impl>(
           threads,
-          trickle_session_services{table, channels, streams, std::move(events)},
+          trickle_session_services{table, channels, std::move(events)},
           access,
           std::move(options),
           std::move(log)

@@ -31,7 +31,6 @@ class trickle_door {
         shards& threads,
         trickle::channel_table& table,
         door_channels& channels,
-        registry& streams,
         gate& access,
         std::shared_ptr<event_hub> events,
         trickle_door_options options,

@@ -4,10 +4,12 @@
 #include "ingest/peer_text.hpp"
 #include "live/json_object.hpp"
 #include "live/routes.hpp"
+#include "live/stream.hpp"
 #include "live/stream_params.hpp"
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <utility>
 
 namespace rivulet::live {
@@ -16,6 +18,7 @@ namespace {
 constexpr unsigned burst = 3; // events at once; readers of a window of five keep up with it
 constexpr duration look_again = std::chrono::milliseconds(20);
 constexpr std::size_t detail_bytes = 300;
+constexpr duration refusal_pause = std::chrono::seconds(1); // between two warnings
 
 // PAT, or NIT and SDT before it: the sender begins anew, and may number its packets anew.
 bool begins_with_tables(std::span<const std::uint8_t> data) {
@@ -46,14 +49,6 @@ trickle_session::trickle_session(
 
 trickle_session::~trickle_session() = default;
 
-outcome<void> trickle_session::open() {
-    auto made = services_.channels.open(stream_);
-    if (!made)
-        return made.error();
-    channels_ = std::move(*made);
-    return {};
-}
-
 ingest::kick trickle_session::kick() {
     return [weak = weak_from_this()](ingest::kick_cause, std::string reason) {
         if (const auto self = weak.lock())
@@ -75,7 +70,15 @@ outcome<void> trickle_session::begin(std::shared_ptr<ingest::unit_sink> sink, ta
         sink->ended("ended before it began");
         return failure(errc::no_capacity, *kick_reason_);
     }
+    auto made = services_.channels.open(stream_);
+    if (!made) {
+        sink->ended(made.error().detail);
+        return made.error().code == errc::too_many ? failure(errc::no_capacity, made.error().detail)
+                                                   : made.error();
+    }
+    channels_ = std::move(*made);
     request_id_ = sink->request_id();
+    live_ = std::dynamic_pointer_cast<stream>(sink);
     sink->session_stats = [weak = weak_from_this()] {
         const auto self = weak.lock();
         return self ? self->report() : boost::json::object();
@@ -208,6 +211,8 @@ awaitable<void> trickle_session::watch_input(self_ptr self) {
         if (self->over_)
             break;
         const auto now = steady_clock::now();
+        self->close_long_updates();
+        self->tell_refused(now);
         const auto limit = self->options_.idle_limit;
         if (auto refused = self->publisher_->tick(now))
             self->end(std::move(*refused));
@@ -233,32 +238,62 @@ awaitable<void> trickle_session::read_control(self_ptr self) {
         // One byte too many tells that it is too long; no more of it is kept.
         for (const auto& block : chunk->blocks)
             message += block.text().substr(0, update_bytes + 1 - message.size());
+        if (message.size() > update_bytes && !chunk->segment_ends)
+            self->channels_.control->close_segment(chunk->seq);
         if (!chunk->segment_ends || message.empty())
             continue;
-        auto whole = std::exchange(message, std::string());
-        co_await change(self, std::move(whole));
+        self->change(std::exchange(message, std::string()));
     }
 }
 
-awaitable<void> trickle_session::change(self_ptr self, std::string message) {
-    auto valid = parse_update(message);
-    if (!valid) {
-        ++self->refused_updates_;
-        const auto text =
-            "parameters were refused: " + ingest::peer_text(valid.error().detail, detail_bytes);
-        self->log_.warn("{}", text);
-        self->services_.events->publish(self->stream_, "warning", {{"message", text}});
-        co_return;
+// Also of the segments that were begun before the current one has ended. Their writers are told
+// that the rest is dropped.
+void trickle_session::close_long_updates() {
+    auto& control = *channels_.control;
+    const auto next = control.next();
+    for (auto seq = std::max<std::int64_t>(0, next - trickle::channel::window); seq < next; ++seq) {
+        const auto held = control.open_read(seq);
+        if (held && !(*held)->closed() && (*held)->size() > update_bytes)
+            control.close_segment(seq);
     }
+}
+
+void trickle_session::change(std::string message) {
+    auto valid = parse_update(message);
+    if (!valid)
+        return refuse_update(ingest::peer_text(valid.error().detail, detail_bytes));
     // As subscribers of control channels know them.
     if (is_keepalive(*valid))
-        co_return;
-    if (self->over_ || self->kick_reason_)
-        co_return;
-    ++self->updates_;
-    const bool taken = co_await self->services_.streams.update(self->stream_, std::move(message));
-    if (!taken)
-        self->log_.debug("parameters came after the end");
+        return;
+    // Not by name: that may be a newer publisher's by now.
+    const auto live = live_.lock();
+    if (over_ || kick_reason_ || !live || !live->has_publisher()) {
+        log_.debug("parameters came after the end");
+        return;
+    }
+    ++updates_;
+    live->update(std::move(message));
+}
+
+void trickle_session::refuse_update(std::string why) {
+    ++refused_updates_;
+    ++untold_refusals_;
+    refused_why_ = std::move(why);
+    tell_refused(steady_clock::now());
+}
+
+// Whoever sends bad ones without end must not fill the log, nor push others' events out of the hub.
+void trickle_session::tell_refused(time_point now) {
+    if (untold_refusals_ == 0 || over_ || kick_reason_)
+        return;
+    if (told_refused_ && now - *told_refused_ < refusal_pause)
+        return;
+    told_refused_ = now;
+    auto text = "parameters were refused: " + refused_why_;
+    if (const auto more = std::exchange(untold_refusals_, 0) - 1; more > 0)
+        text += fmt::format(" ({} more like it)", more);
+    log_.warn("{}", text);
+    services_.events->publish(stream_, "warning", {{"message", text}});
 }
 
 // --- output --------------------------------------------------------------------------------------

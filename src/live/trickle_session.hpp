@@ -11,8 +11,8 @@
 #include "ingest/ts_publisher.hpp"
 #include "live/door_channels.hpp"
 #include "live/event_hub.hpp"
-#include "live/registry.hpp"
 #include "trickle/channel_reader.hpp"
+#include "trickle/channel_table.hpp"
 #include "trickle/channel_writer.hpp"
 
 #include <boost/json/object.hpp>
@@ -24,6 +24,8 @@
 #include <string>
 
 namespace rivulet::live {
+
+class stream;
 
 struct trickle_session_options {
     duration idle_limit = std::chrono::seconds(30); // without a byte of input
@@ -41,7 +43,6 @@ struct trickle_session_options {
 struct trickle_session_services {
     trickle::channel_table& table;
     door_channels& channels;
-    registry& streams;
     std::shared_ptr<event_hub> events;
 };
 
@@ -57,16 +58,16 @@ class trickle_session : public std::enable_shared_from_this<trickle_session> {
     );
     ~trickle_session();
 
-    // Creates the channels. Fails as door_channels::open.
-    outcome<void> open();
     // For the live side; may be called before begin().
     ingest::kick kick();
-    // The live side took the publisher: `tasks` run it to its end. Fails when it was kicked
-    // meanwhile, or `tasks` is closed; then the sink was told.
+    // The live side took the publisher: creates the channels, and `tasks` run it to its end. Fails
+    // with no_capacity when it was kicked meanwhile or there is no room for the channels, closed
+    // when the gateway stops; then the sink was told.
     outcome<void> begin(std::shared_ptr<ingest::unit_sink> sink, task_group& tasks);
     // Ends it from here: the rest of the output is still sent.
     void end(std::string reason);
 
+    // Of one that has begun.
     const door_channel_set& channels() const { return channels_; }
 
     boost::json::object report() const;
@@ -80,8 +81,11 @@ class trickle_session : public std::enable_shared_from_this<trickle_session> {
     static awaitable<void> relay_output(self_ptr self, trickle::channel_ptr source);
     static awaitable<void> tell_events(self_ptr self);
     static awaitable<void> until_read(self_ptr self, trickle::channel_ptr channel);
-    static awaitable<void> change(self_ptr self, std::string message);
 
+    void change(std::string message);
+    void refuse_update(std::string why);
+    void tell_refused(time_point now);
+    void close_long_updates();
     void take(const trickle::channel_chunk& chunk);
     void kicked(std::string reason);
     bool is_ours(const std::string& event);
@@ -96,6 +100,7 @@ class trickle_session : public std::enable_shared_from_this<trickle_session> {
 
     door_channel_set channels_;
     std::string request_id_;
+    std::weak_ptr<stream> live_; // this publisher's own, also when another one has the name
     std::shared_ptr<ingest::ts_publisher> publisher_;
     std::unique_ptr<event_hub::watch> events_;
     notifier event_came_;
@@ -104,6 +109,10 @@ class trickle_session : public std::enable_shared_from_this<trickle_session> {
     bool over_ = false;
     bool own_events_ = false; // its first event was seen
     time_point last_data_{};
+
+    std::string refused_why_;                // the newest refusal that was not told yet
+    std::uint64_t untold_refusals_ = 0;      // with that one
+    std::optional<time_point> told_refused_; // when the last one was told
 
     std::uint64_t bytes_ = 0, segments_ = 0, updates_ = 0, refused_updates_ = 0;
     std::uint64_t output_bytes_ = 0, output_segments_ = 0, told_ = 0;
