@@ -205,6 +205,48 @@ TEST_F(trickle_door, opens_channels_in_their_direction_only) {
     EXPECT_EQ(gateway.streams(), 1u);
 }
 
+TEST_F(trickle_door, an_address_tells_nothing_about_the_others) {
+    const auto door = open("cam");
+    const std::vector<std::pair<std::string, std::string>> channels{
+        {"publish_url", "-in"},
+        {"subscribe_url", "-out"},
+        {"control_url", "-control"},
+        {"events_url", "-events"}};
+    std::set<std::string> secrets;
+    for (const auto& [url, suffix] : channels) {
+        const auto path = door.path(url);
+        ASSERT_TRUE(path.ends_with(suffix)) << path;
+        const auto begin = path.substr(0, path.size() - suffix.size());
+        secrets.insert(begin.substr(begin.size() - 32));
+        for (const auto& [other, ending] : channels) {
+            if (other == url)
+                continue;
+            EXPECT_NE(begin + ending, door.path(other));
+            const auto guessed =
+                ask(gateway.ports.http, request_text("GET", begin + ending + "/next"));
+            EXPECT_EQ(guessed.status, 404) << begin + ending;
+        }
+        EXPECT_EQ(door.get(url, "next").status, 200) << url;
+    }
+    EXPECT_EQ(secrets.size(), 4u);
+}
+
+// Whoever names a stream must not write lines of the log.
+TEST_F(trickle_door, a_name_that_is_refused_is_one_line_of_the_log) {
+    const auto level = current_log_level();
+    set_log_level(log_level::info);
+    testing::internal::CaptureStderr();
+    const auto reply = open_trickle(gateway.ports.http, "cam%0aforged%1b%5b2J").reply;
+    // Still one that is let through, so that the line is out.
+    open("cam");
+    const auto lines = testing::internal::GetCapturedStderr();
+    set_log_level(level);
+    EXPECT_EQ(reply.status, 400) << reply.body;
+    EXPECT_THAT(lines, HasSubstr("cam?forged?[2J from 127.0.0.1:"));
+    EXPECT_THAT(lines, Not(HasSubstr("\nforged")));
+    EXPECT_THAT(lines, Not(HasSubstr("\x1b")));
+}
+
 TEST_F(trickle_door, gives_the_name_to_who_comes_later) {
     const auto first = open("cam", R"({"pipeline":"passthrough"})");
     auto events = reading(first, "events_url");
@@ -379,6 +421,8 @@ TEST(trickle_door_webhook, decides_over_publishers) {
     ASSERT_EQ(door.reply.status, 201) << door.reply.body;
     EXPECT_EQ(door.body.at("stream_id").as_string(), "theirs");
     EXPECT_THAT(webhook.asked().front().body, HasSubstr(R"("type":"trickle")"));
+    EXPECT_EQ(door.remove("publish_url").status, 200);
+    EXPECT_EQ(door.remove("publish_url").status, 400) << "gone";
 }
 
 } // namespace
