@@ -7,6 +7,7 @@
 
 #include "inner_chain.hpp"
 
+#include <atomic>
 #include <functional>
 
 namespace rivulet::element {
@@ -15,6 +16,33 @@ struct decoding_events {
     // Buffer and caps; the stamp that the unit had.
     std::function<void(std::int64_t stamp, GstSample*)> sample;
     std::function<void(const std::string&)> error;
+};
+
+// A decoder that fails is made anew and begins with a keyframe; when several in a row give nothing,
+// it is over. Thread: any.
+class decoder_health {
+  public:
+    static constexpr int patience = 5;
+
+    // True: too often.
+    bool failed() {
+        broken_ = true;
+        return ++in_a_row_ >= patience;
+    }
+
+    void gave() { in_a_row_ = 0; }
+
+    // True once after a failure: throw the decoder away.
+    bool take_broken() { return broken_.exchange(false); }
+
+    void reset() {
+        broken_ = false;
+        in_a_row_ = 0;
+    }
+
+  private:
+    std::atomic<bool> broken_{false};
+    std::atomic<int> in_a_row_{0};
 };
 
 class video_decoder {

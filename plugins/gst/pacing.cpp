@@ -23,10 +23,27 @@ void frame_pacer::expect(
     ended_ = false;
     if (frame_duration.count() > 0)
         frame_duration_ = frame_duration;
+    if (auto same = slots_.find(stamp); same != slots_.end())
+        erase(same);
     slots_[stamp] = slot{time, frame_duration, std::move(original), nullptr};
+    first_time_ = first_time_ ? std::min(*first_time_, time) : time;
     if (!newest_in_ || stamp > *newest_in_) {
         newest_in_ = stamp;
         newest_time_ = time;
+    }
+    shed_slots();
+}
+
+frame_pacer::slots::iterator frame_pacer::erase(slots::iterator at) {
+    extra_ -= at->second.extra;
+    return slots_.erase(at);
+}
+
+void frame_pacer::shed_slots() {
+    const auto oldest = newest_time_ - settings_.max_latency - patience;
+    while (!slots_.empty() && (slots_.size() > max_slots || slots_.begin()->second.time < oldest)) {
+        erase(slots_.begin());
+        ++counters_.dropped;
     }
 }
 
@@ -55,46 +72,82 @@ frame_pacer::slots::iterator frame_pacer::find(std::int64_t stamp) {
 }
 
 std::optional<running_time> frame_pacer::arrived(
-    std::int64_t stamp, running_time dts_ahead, picture content, running_time now
+    std::int64_t stamp, running_time dts_ahead, picture content, running_time now, unit_facts facts
 ) {
-    const auto time = time_of(stamp);
-    if (!time)
+    auto time = time_of(stamp);
+    if (!time || !first_time_)
         return std::nullopt;
+    // A clock that is off may point before all input; rounding may by less than a frame.
+    const auto begin = std::max(*first_time_, running_time{});
+    if (*time + to_time(tolerance()) < begin)
+        return std::nullopt;
+    time = std::max(*time, begin);
     const auto delay = now - *time;
     newest_out_ = newest_out_ ? std::max(*newest_out_, stamp) : stamp;
     if (delay > settings_.max_latency)
         ++counters_.late;
     if (settings_.every_unit) {
-        take_unit(stamp, dts_ahead, std::move(content));
+        take_unit(stamp, *time, dts_ahead, std::move(content), facts);
         return delay;
     }
     last_ = content;
     if (auto found = find(stamp); found != slots_.end()) {
         found->second.processed = std::move(content);
-    } else if (!left_ || *time > *left_) {
+    } else if ((!left_ || *time > *left_) && *time >= newest_time_ - settings_.max_latency - patience) {
         // A picture between two frames: the pipeline makes more of them than it gets.
-        if (slots_.size() < max_slots)
-            slots_[stamp] = slot{*time, {}, nullptr, std::move(content)};
+        if (slots_.size() < max_slots && extra_ < max_extra) {
+            slots_[stamp] = slot{*time, {}, nullptr, std::move(content), true};
+            ++extra_;
+        } else {
+            ++counters_.dropped;
+        }
     }
     return delay;
 }
 
-void frame_pacer::take_unit(std::int64_t stamp, running_time dts_ahead, picture content) {
-    paced_frame unit;
-    unit.what = paced_frame::kind::processed;
-    unit.time = *time_of(stamp);
+void frame_pacer::take_unit(
+    std::int64_t stamp, running_time time, running_time dts_ahead, picture content, unit_facts facts
+) {
+    waiting_unit unit;
+    unit.facts = facts;
+    unit.frame.what = paced_frame::kind::processed;
+    unit.frame.time = time;
     if (auto found = find(stamp); found != slots_.end()) {
-        unit.time = found->second.time;
-        unit.duration = found->second.duration;
+        unit.frame.time = found->second.time;
+        unit.frame.duration = found->second.duration;
     }
-    unit.dts_ahead = dts_ahead;
-    unit.content = std::move(content);
-    units_.push_back(std::move(unit));
+    unit.frame.dts_ahead = dts_ahead;
+    unit.frame.content = std::move(content);
     // Units come in decoding order: frames before this one may still follow, those before its
     // decoding time will not.
     const auto settled = stamp - to_ticks(dts_ahead) + tolerance();
     while (!slots_.empty() && slots_.begin()->first <= settled)
-        slots_.erase(slots_.begin());
+        erase(slots_.begin());
+    if (facts.keyframe)
+        wait_for_keyframe_ = false;
+    if (wait_for_keyframe_) {
+        ++counters_.dropped;
+        return;
+    }
+    unit_bytes_ += facts.bytes;
+    units_.push_back(std::move(unit));
+    shed_units();
+}
+
+void frame_pacer::drop_oldest_unit() {
+    unit_bytes_ -= units_.front().facts.bytes;
+    units_.pop_front();
+    ++counters_.dropped;
+}
+
+// From the oldest up to a keyframe: what stays can be decoded.
+void frame_pacer::shed_units() {
+    while (units_.size() > max_units || unit_bytes_ > max_unit_bytes) {
+        drop_oldest_unit();
+        while (!units_.empty() && !units_.front().facts.keyframe)
+            drop_oldest_unit();
+        wait_for_keyframe_ = units_.empty();
+    }
 }
 
 bool frame_pacer::decided_by_others(const slots::value_type& front) const {
@@ -120,7 +173,8 @@ paced_frame frame_pacer::stall(slot& open) {
 frame_pacer::step frame_pacer::next(running_time now) {
     step out;
     if (!units_.empty()) {
-        out.frame = std::move(units_.front());
+        out.frame = std::move(units_.front().frame);
+        unit_bytes_ -= units_.front().facts.bytes;
         units_.pop_front();
         ++counters_.processed;
         left_ = left_ ? std::max(*left_, out.frame->time) : out.frame->time;
@@ -141,7 +195,7 @@ frame_pacer::step frame_pacer::next(running_time now) {
             ++counters_.skipped;
         } else if (settings_.every_unit && ended_) {
             ++counters_.skipped;
-        } else if (now >= open.time + settings_.max_latency || slots_.size() > max_slots) {
+        } else if (now >= open.time + settings_.max_latency) {
             out.frame = stall(open);
             switch (out.frame->what) {
             case paced_frame::kind::frozen:
@@ -158,7 +212,7 @@ frame_pacer::step frame_pacer::next(running_time now) {
             return out;
         }
         const auto time = open.time;
-        slots_.erase(front);
+        erase(front);
         if (!out.frame)
             continue;
         if (left_ && time <= *left_) { // never backwards, whatever the input did
@@ -173,8 +227,12 @@ frame_pacer::step frame_pacer::next(running_time now) {
 
 void frame_pacer::clear() {
     slots_.clear();
+    extra_ = 0;
     units_.clear();
+    unit_bytes_ = 0;
+    wait_for_keyframe_ = false;
     last_.reset();
+    first_time_.reset();
     newest_in_.reset();
     newest_out_.reset();
     left_.reset();

@@ -45,12 +45,26 @@ struct pacing_counters {
     std::uint64_t frozen = 0, passed = 0, gaps = 0;
     std::uint64_t late = 0;    // came after their deadline
     std::uint64_t skipped = 0; // the pipeline left the frame out: a later one came instead
+    std::uint64_t dropped = 0; // never asked for: downstream stood still
+};
+
+// Of an encoded unit.
+struct unit_facts {
+    std::size_t bytes = 0;
+    bool keyframe = true;
 };
 
 class frame_pacer {
   public:
-    // More frames than this never wait; the oldest are decided early.
+    // What nobody asks for does not pile up: no more frames than this wait, none for longer than
+    // max-latency and this patience; the oldest go first.
     static constexpr std::size_t max_slots = 2'400;
+    static constexpr running_time patience = std::chrono::seconds(2);
+    // Pictures between the input's frames.
+    static constexpr std::size_t max_extra = 240;
+    // Encoded units; then it goes on with the next keyframe.
+    static constexpr std::size_t max_units = 1'000;
+    static constexpr std::size_t max_unit_bytes = 32 << 20;
 
     // Effective for what is decided from now on.
     void configure(pacing_settings settings) { settings_ = settings; }
@@ -62,9 +76,14 @@ class frame_pacer {
     expect(std::int64_t stamp, running_time time, running_time frame_duration, picture original);
 
     // A processed picture; `stamp` on the input's clock (see stamp_match). The delay since its
-    // input frame, or nothing when that is not known any more.
-    std::optional<running_time>
-    arrived(std::int64_t stamp, running_time dts_ahead, picture content, running_time now);
+    // input frame, or nothing when that is not known any more, or was never there.
+    std::optional<running_time> arrived(
+        std::int64_t stamp,
+        running_time dts_ahead,
+        picture content,
+        running_time now,
+        unit_facts facts = {}
+    );
 
     struct step {
         std::optional<paced_frame> frame;       // push it, and ask again
@@ -87,6 +106,12 @@ class frame_pacer {
     struct slot {
         running_time time{}, duration{};
         picture original, processed;
+        bool extra = false; // of no input frame
+    };
+
+    struct waiting_unit {
+        paced_frame frame;
+        unit_facts facts;
     };
 
     using slots = std::map<std::int64_t, slot>; // by stamp
@@ -94,18 +119,32 @@ class frame_pacer {
     slots::iterator find(std::int64_t stamp);
     std::int64_t tolerance() const;
     std::optional<running_time> time_of(std::int64_t stamp) const;
-    void take_unit(std::int64_t stamp, running_time dts_ahead, picture content);
+    slots::iterator erase(slots::iterator at);
+    void shed_slots();
+    void take_unit(
+        std::int64_t stamp,
+        running_time time,
+        running_time dts_ahead,
+        picture content,
+        unit_facts facts
+    );
+    void drop_oldest_unit();
+    void shed_units();
     paced_frame stall(slot& open);
     bool decided_by_others(const slots::value_type& front) const;
 
     pacing_settings settings_;
     slots slots_;
-    std::deque<paced_frame> units_; // encoded output that leaves now
-    picture last_;                  // the newest that came
+    std::size_t extra_ = 0;
+    std::deque<waiting_unit> units_; // encoded output that leaves now
+    std::size_t unit_bytes_ = 0;
+    bool wait_for_keyframe_ = false;
+    picture last_; // the newest that came
     running_time frame_duration_{};
     std::optional<std::int64_t> newest_in_, newest_out_;
     running_time newest_time_{};
-    std::optional<running_time> left_; // the time of the newest that left
+    std::optional<running_time> first_time_; // nothing was before it
+    std::optional<running_time> left_;       // the time of the newest that left
     bool ended_ = false;
     pacing_counters counters_;
 };

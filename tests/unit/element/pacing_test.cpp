@@ -1,6 +1,8 @@
 #include "audio_pacing.hpp"
+#include "decoding.hpp"
 #include "pacing.hpp"
 #include "report.hpp"
+#include "stall_watch.hpp"
 
 #include <gtest/gtest.h>
 
@@ -207,11 +209,80 @@ TEST_F(paced, a_flush_forgets_everything) {
 }
 
 TEST_F(paced, memory_is_bounded) {
+    pacer.configure({1h, stall_policy::freeze, false});
     in(0, int(frame_pacer::max_slots));
+    EXPECT_EQ(pacer.counters().dropped, 0u);
+    in(int(frame_pacer::max_slots), int(frame_pacer::max_slots) + 10);
+    EXPECT_EQ(pacer.counters().dropped, 10u);
+    EXPECT_EQ(*pacer.next(0ns).wait_until, time(10) + 1h);
+}
+
+TEST_F(paced, frames_that_nobody_asks_for_are_dropped_soon_after_their_deadline) {
+    in(0, 300);
+    back(299, time(299));
+    const auto kept = (500ms + frame_pacer::patience) / frame_time;
+    EXPECT_NEAR(double(pacer.counters().dropped), double(299 - kept), 1.0);
+    pacer.configure({});
+    auto step = pacer.next(time(299));
+    ASSERT_TRUE(step.frame);
+    EXPECT_EQ(number(step.frame->content), 1299u);
+}
+
+TEST_F(paced, pictures_between_frames_are_few) {
+    in(0, 2);
+    for (int i = 0; i < 2 * int(frame_pacer::max_extra); ++i)
+        pacer.arrived(stamp(2 + i), {}, mark(7), 40ms);
+    EXPECT_EQ(pacer.counters().dropped, frame_pacer::max_extra);
+    pacer.clear();
+    in(0, 1);
+    pacer.arrived(stamp(1), {}, mark(7), 40ms); // there is room again
+    EXPECT_EQ(pacer.counters().dropped, frame_pacer::max_extra);
+}
+
+TEST_F(paced, units_that_nobody_takes_are_dropped_up_to_a_keyframe) {
+    set(stall_policy::freeze, true);
+    // A keyframe every 100 units: the oldest hundred goes for the one that is too many.
+    for (int i = 0; i <= int(frame_pacer::max_units); ++i) {
+        in(i, i + 1);
+        pacer.arrived(stamp(i), {}, mark(1000u + unsigned(i)), time(i), {1'000, i % 100 == 0});
+    }
+    EXPECT_EQ(pacer.counters().dropped, 100u);
+    EXPECT_EQ(number(pacer.next(time(1'000)).frame->content), 1100u);
+}
+
+TEST_F(paced, units_are_bounded_by_their_bytes_too_and_go_on_with_a_keyframe) {
+    set(stall_policy::freeze, true);
+    in(0, 5);
+    const auto half = frame_pacer::max_unit_bytes / 2;
+    pacer.arrived(stamp(0), {}, mark(1), 0ns, {half, true});
+    pacer.arrived(stamp(1), {}, mark(2), 0ns, {half, false});
+    pacer.arrived(stamp(2), {}, mark(3), 0ns, {1, false});
+    EXPECT_EQ(pacer.counters().dropped, 3u);
     EXPECT_FALSE(pacer.next(0ns).frame);
-    in(int(frame_pacer::max_slots), int(frame_pacer::max_slots) + 1);
-    EXPECT_TRUE(pacer.next(0ns).frame);
+    pacer.arrived(stamp(3), {}, mark(4), 0ns, {1, false});
     EXPECT_FALSE(pacer.next(0ns).frame);
+    pacer.arrived(stamp(4), {}, mark(5), 0ns, {half, true});
+    EXPECT_EQ(number(pacer.next(0ns).frame->content), 5u);
+}
+
+TEST_F(paced, a_picture_of_before_all_input_is_ignored) {
+    for (bool every_unit : {false, true}) {
+        pacer = {};
+        set(stall_policy::drop, every_unit);
+        in(0, 2);
+        EXPECT_FALSE(back(-1, 10ms)); // before zero
+        EXPECT_FALSE(back(-300, 10ms));
+        EXPECT_EQ(leaves(10ms), "");
+        EXPECT_TRUE(pacer.arrived(stamp(0) - tick / 2 + 1, {}, mark(7), 10ms));
+        auto step = pacer.next(10ms);
+        ASSERT_TRUE(step.frame);
+        EXPECT_EQ(step.frame->time, 0ns);
+        pacer = {};
+        set(stall_policy::drop, every_unit);
+        in(5, 7); // the stream begins later
+        EXPECT_FALSE(back(3, 200ms));
+        EXPECT_EQ(leaves(200ms), "");
+    }
 }
 
 TEST(stamps, a_time_becomes_the_same_stamp_again) {
@@ -283,6 +354,35 @@ TEST(audio_pacing, ends_when_the_input_is_covered) {
     pacer.no_more();
     EXPECT_TRUE(pacer.empty());
     EXPECT_FALSE(pacer.next(10s).frame);
+}
+
+TEST(stalls, are_told_once_a_second_at_most_and_the_last_change_is_told) {
+    using word = stall_watch::word;
+    stall_watch watch;
+    EXPECT_EQ(watch.saw(false, 0ms, 0ms), word::nothing); // nothing was there yet
+    EXPECT_EQ(watch.saw(true, 10ms, 10ms), word::started);
+    EXPECT_EQ(watch.saw(false, 20ms, 520ms), word::stall);
+    EXPECT_EQ(watch.saw(true, 60ms, 560ms), word::nothing);
+    EXPECT_EQ(watch.saw(false, 90ms, 590ms), word::nothing);
+    EXPECT_EQ(watch.saw(true, 1'000ms, 1'500ms), word::nothing);
+    EXPECT_EQ(watch.saw(true, 1'030ms, 1'530ms), word::resumed);
+    EXPECT_EQ(watch.lasted(), 1'010ms);
+    EXPECT_EQ(watch.saw(true, 5s, 5s), word::nothing);
+    EXPECT_EQ(watch.saw(false, 6s, 6s), word::stall);
+}
+
+TEST(decoding, is_over_after_several_failures_in_a_row_only) {
+    decoder_health health;
+    for (int round = 0; round < 3; ++round) {
+        for (int i = 1; i < decoder_health::patience; ++i)
+            EXPECT_FALSE(health.failed());
+        health.gave();
+    }
+    EXPECT_TRUE(health.take_broken());
+    EXPECT_FALSE(health.take_broken());
+    for (int i = 1; i < decoder_health::patience; ++i)
+        EXPECT_FALSE(health.failed());
+    EXPECT_TRUE(health.failed());
 }
 
 TEST(promise, is_broken_after_five_seconds_and_said_once_a_minute) {
