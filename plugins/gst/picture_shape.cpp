@@ -50,6 +50,17 @@ bool picture_shape::same(const GstVideoInfo& input) const {
            gst_video_colorimetry_is_equal(&input.colorimetry, &output_.colorimetry);
 }
 
+bool picture_shape::usual_layout(GstBuffer* buffer) const {
+    const GstVideoMeta* meta = gst_buffer_get_video_meta(buffer);
+    if (!meta)
+        return true;
+    for (guint i = 0; i < meta->n_planes; ++i)
+        if (meta->stride[i] != GST_VIDEO_INFO_PLANE_STRIDE(&input_, i) ||
+            meta->offset[i] != GST_VIDEO_INFO_PLANE_OFFSET(&input_, i))
+            return false;
+    return true;
+}
+
 gst_ptr<GstBuffer> picture_shape::shape(GstSample* sample) {
     GstCaps* caps = gst_sample_get_caps(sample);
     GstBuffer* buffer = gst_sample_get_buffer(sample);
@@ -71,9 +82,9 @@ gst_ptr<GstBuffer> picture_shape::shape(GstSample* sample) {
         input_ = info;
         input_caps_ = media::retain(caps);
     }
-    if (fits_)
+    if (fits_ && usual_layout(buffer))
         return adopt(gst_buffer_copy(buffer)); // shares the memory
-    if (!converter_)
+    if (!fits_ && !converter_)
         return {};
     auto out = adopt(gst_buffer_new_allocate(nullptr, size(), nullptr));
     GstVideoFrame from, to;
@@ -83,7 +94,10 @@ gst_ptr<GstBuffer> picture_shape::shape(GstSample* sample) {
         gst_video_frame_unmap(&from);
         return {};
     }
-    gst_video_converter_frame(converter_, &from, &to);
+    if (fits_)
+        gst_video_frame_copy(&to, &from);
+    else
+        gst_video_converter_frame(converter_, &from, &to);
     gst_video_frame_unmap(&to);
     gst_video_frame_unmap(&from);
     return out;

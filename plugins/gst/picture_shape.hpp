@@ -22,8 +22,9 @@ class picture_shape {
     // What leaves from now on; fixed raw caps. False: they can't be used.
     bool set_output(GstCaps* caps);
 
-    // The picture in the output's caps: shared when it fits already. Null when it can't be
-    // converted. Times are the caller's to set.
+    // The picture in the output's caps: shared when it fits already and lies in memory as the caps
+    // alone say (others' strides and offsets are for those who asked for them). Null when it can't
+    // be converted. Times are the caller's to set.
     media::gst_ptr<GstBuffer> shape(GstSample* sample);
 
     // Bytes of one output picture.
@@ -31,6 +32,7 @@ class picture_shape {
 
   private:
     bool same(const GstVideoInfo& input) const;
+    bool usual_layout(GstBuffer* buffer) const;
 
     GstVideoInfo output_{};
     bool ready_ = false;
