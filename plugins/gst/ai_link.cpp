@@ -115,6 +115,9 @@ GstStructure* ai_link::stats() const {
         "frames-skipped",
         G_TYPE_UINT64,
         number(seen.pacing.skipped),
+        "frames-dropped",
+        G_TYPE_UINT64,
+        number(seen.pacing.dropped),
         "encoder-dropped",
         G_TYPE_UINT64,
         number(seen.encoder_dropped),
@@ -165,15 +168,20 @@ void ai_link::open_session() {
         std::unique_lock lock(mutex);
         match = {};
     }
-    {
-        std::unique_lock lock(format_mutex_);
-        format_ = {};
-    }
     session_ = std::make_unique<gateway_session>(std::move(out), *this);
     session_->start();
+    // What the tracks are did not change with the session; nobody says it again.
+    media::stream_format known;
+    {
+        std::unique_lock lock(format_mutex_);
+        known = format_;
+    }
+    if (known.video || known.audio)
+        session_->input_format(known);
 }
 
 void ai_link::start() {
+    running_ = true;
     failed_ = false;
     stopping_ = false;
     upstream_latency_ = 0;
@@ -181,6 +189,11 @@ void ai_link::start() {
         std::unique_lock lock(mutex);
         stamps = {};
         place_ = {};
+        restart_stamps = false;
+    }
+    {
+        std::unique_lock lock(format_mutex_);
+        format_ = {};
     }
     video_->start();
     if (auto side = audio())
@@ -221,8 +234,18 @@ void ai_link::stop() {
     video_->stop();
     if (auto side = audio())
         side->stop();
-    std::unique_lock lock(mutex);
-    clock.reset();
+    {
+        std::unique_lock lock(mutex);
+        clock.reset();
+    }
+    running_ = false;
+    bool stale = false;
+    {
+        std::unique_lock lock(audio_mutex_);
+        stale = std::exchange(audio_stale_, false);
+    }
+    if (stale)
+        set_audio_pads(audio_sink_, audio_src_);
 }
 
 void ai_link::wake_all() {
@@ -240,10 +263,24 @@ std::shared_ptr<audio_side> ai_link::audio() const {
 
 void ai_link::set_audio_pads(GstPad* sink, GstPad* src) {
     std::shared_ptr<audio_side> made;
+    if (running_) {
+        GstPad* gone = nullptr;
+        {
+            std::unique_lock lock(audio_mutex_);
+            gone = audio_sink_ != sink ? audio_sink_ : audio_src_ != src ? audio_src_ : nullptr;
+            audio_sink_ = sink;
+            audio_src_ = src;
+            audio_stale_ = true;
+            made = audio_;
+        }
+        if (made && gone)
+            made->detach(gone);
+        return;
+    }
+    audio_sink_ = sink;
+    audio_src_ = src;
     if (sink || src)
         made = std::make_shared<audio_side>(*this, sink, src);
-    if (made && !stopping_)
-        made->start();
     std::unique_lock lock(audio_mutex_);
     audio_.swap(made);
 }
@@ -255,17 +292,23 @@ running_time ai_link::max_latency() const {
 
 bool ai_link::latency(GstQuery* query) {
     const auto own = GstClockTime(settings().max_latency_ms) * GST_MSECOND;
-    gboolean live = FALSE;
+    // Of both inputs; what is not live is paced here, by the clock.
     GstClockTime min = 0, max = GST_CLOCK_TIME_NONE;
-    auto up = gst_query_new_latency();
-    GstPad* sink = gst_element_get_static_pad(element_, "sink");
-    if (gst_pad_peer_query(sink, up))
-        gst_query_parse_latency(up, &live, &min, &max);
-    gst_object_unref(sink);
-    gst_query_unref(up);
-    if (!live) { // what is not live is paced here, by the clock
-        min = 0;
-        max = GST_CLOCK_TIME_NONE;
+    for (const char* name : {"sink", "audio_sink"}) {
+        GstPad* sink = gst_element_get_static_pad(element_, name);
+        if (!sink)
+            continue;
+        auto up = gst_query_new_latency();
+        gboolean live = FALSE;
+        GstClockTime its_min = 0, its_max = GST_CLOCK_TIME_NONE;
+        if (gst_pad_peer_query(sink, up))
+            gst_query_parse_latency(up, &live, &its_min, &its_max);
+        gst_query_unref(up);
+        gst_object_unref(sink);
+        if (!live)
+            continue;
+        min = std::max(min, its_min);
+        max = std::min(max, its_max); // none is the greatest
     }
     upstream_latency_ = std::int64_t(min);
     gst_query_set_latency(
@@ -329,7 +372,19 @@ void ai_link::input_ended(media::track_kind kind) {
         session_->finish(std::chrono::milliseconds(settings().max_latency_ms) + drain_limit);
 }
 
+std::int64_t ai_link::stamp(running_time time) {
+    if (std::exchange(restart_stamps, false))
+        stamps.restart(time);
+    const auto at = stamps.stamp(time);
+    match.sent(at);
+    return at;
+}
+
 void ai_link::input_restarted() {
+    {
+        std::unique_lock lock(mutex);
+        restart_stamps = true;
+    }
     if (!finishing_) {
         video_ended_ = audio_ended_ = false;
         return;
@@ -365,6 +420,10 @@ void ai_link::media_failed(const std::string& what, const std::string& why) {
     report.media_trouble(what, why);
     std::unique_lock lock(mutex);
     wake_all();
+}
+
+void ai_link::media_stumbled(const std::string& what) {
+    report.status("error", "message", G_TYPE_STRING, what.c_str(), nullptr);
 }
 
 void ai_link::encoder_missing(const std::string& why) {

@@ -55,8 +55,11 @@ class ai_link final : public session_listener {
 
     // Null while there are no audio pads.
     std::shared_ptr<audio_side> audio() const;
-    // One of the two; null takes it away.
+    // Either may be null. While the element runs, pads can only go: the side stays for the other
+    // one, and is made anew when the element has stopped.
     void set_audio_pads(GstPad* sink, GstPad* src);
+
+    bool running() const { return running_; } // above READY
 
     bool latency(GstQuery* query);
 
@@ -68,9 +71,13 @@ class ai_link final : public session_listener {
     void input_format(const media::stream_format& one_track);
     void input_unit(media::access_unit unit);
     void input_ended(media::track_kind kind);
-    // After a flush, or a stream that begins again behind its end.
+    // After a flush, or a stream that begins again behind its end: stamps go on from the next
+    // input's time on, whichever pad it comes on.
     void input_restarted();
+    // What the gateway sees for this running time. With the lock.
+    std::int64_t stamp(running_time time);
     void media_failed(const std::string& what, const std::string& why);
+    void media_stumbled(const std::string& what); // a status: it goes on
     void encoder_missing(const std::string& why);
     // From a frame's time to its deadline.
     running_time max_latency() const;
@@ -90,8 +97,9 @@ class ai_link final : public session_listener {
 
     mutable std::mutex mutex;
     live_clock clock;
-    stamp_clock stamps; // with the lock
-    stamp_match match;  // with the lock
+    stamp_clock stamps;          // with the lock
+    stamp_match match;           // with the lock
+    bool restart_stamps = false; // with the lock: at the next input
     reporter report;
 
     // ---- session_listener -----------------------------------------------------------------------
@@ -125,6 +133,9 @@ class ai_link final : public session_listener {
     std::unique_ptr<video_side> video_;
     mutable std::mutex audio_mutex_;
     std::shared_ptr<audio_side> audio_;
+    GstPad *audio_sink_ = nullptr, *audio_src_ = nullptr;
+    bool audio_stale_ = false; // made for pads that are gone
+    std::atomic<bool> running_{false};
 
     std::atomic<bool> failed_{false}, stopping_{true}, drained_{false};
     std::atomic<bool> video_ended_{false}, audio_ended_{false}, finishing_{false};

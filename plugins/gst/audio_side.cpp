@@ -30,7 +30,8 @@ running_time samples_time(std::uint64_t samples, int rate) {
 } // namespace
 
 audio_side::audio_side(ai_link& link, GstPad* sink, GstPad* src)
-    : link_(link), sink_(sink), src_(src) {
+    : link_(link), sink_(sink ? media::retain(sink) : nullptr),
+      src_(src ? media::retain(src) : nullptr) {
     output_hooks hooks;
     hooks.next = [this](running_time now) {
         if (link_.output_over() && ended_)
@@ -39,12 +40,12 @@ audio_side::audio_side(ai_link& link, GstPad* sink, GstPad* src)
         return pacer_.next(now);
     };
     hooks.finished = [this](running_time) {
-        return (ended_ || (!sink_ && link_.output_over())) && pacer_.empty();
+        return (ended_ || (!has_sink() && link_.output_over())) && pacer_.empty();
     };
     hooks.push = [this](paced_frame frame) { return push(std::move(frame)); };
     if (src_)
         output_ = std::make_unique<output_task>(
-            link.element(), src_, link.mutex, link.clock, std::move(hooks)
+            link.element(), src_.get(), link.mutex, link.clock, std::move(hooks)
         );
 }
 
@@ -60,12 +61,36 @@ void audio_side::start() {
 void audio_side::stop() {
     encoder_.reset();
     decoder_.reset();
+    health_.reset();
     input_caps_.reset();
     coded_caps_.reset();
     coded_format_.reset();
     sent_format_.reset();
     std::unique_lock lock(link_.mutex);
     pacer_.clear();
+}
+
+void audio_side::activate(bool active) {
+    std::unique_lock lock(link_.mutex);
+    flushing_ = !active;
+    wake();
+}
+
+void audio_side::detach(GstPad* pad) {
+    if (pad == src_.get()) {
+        src_gone_ = true;
+        return;
+    }
+    if (pad != sink_.get() || sink_gone_.exchange(true))
+        return;
+    encoder_.reset();
+    {
+        std::unique_lock lock(link_.mutex);
+        ended_ = true;
+        flushing_ = false; // what is on its way still leaves
+        wake();
+    }
+    link_.input_ended(media::track_kind::audio);
 }
 
 void audio_side::wake() {
@@ -94,9 +119,13 @@ bool audio_side::sink_event(gst_ptr<GstEvent> event) {
         gst_event_parse_caps(event.get(), &caps);
         return set_caps(caps);
     }
-    case GST_EVENT_SEGMENT:
+    case GST_EVENT_SEGMENT: {
         gst_event_copy_segment(event.get(), &segment_);
+        std::unique_lock lock(link_.mutex);
+        if (output_)
+            output_->set_segment(event.get());
         return true;
+    }
     case GST_EVENT_FLUSH_START: {
         {
             std::unique_lock lock(link_.mutex);
@@ -104,13 +133,13 @@ bool audio_side::sink_event(gst_ptr<GstEvent> event) {
             wake();
         }
         if (output_)
-            output_->flush_start();
+            output_->flush_start(event.get());
         return true;
     }
     case GST_EVENT_FLUSH_STOP:
         flushed();
         if (output_)
-            output_->flush_stop();
+            output_->flush_stop(event.get());
         return true;
     case GST_EVENT_EOS: {
         {
@@ -143,8 +172,12 @@ void audio_side::flushed() {
 bool audio_side::set_caps(GstCaps* caps) {
     const GstStructure* said = gst_caps_get_structure(caps, 0);
     input_encoded_ = gst_structure_has_name(said, "audio/mpeg");
-    if (!gst_structure_get_int(said, "rate", &input_rate_) || input_rate_ <= 0)
+    int rate = 0, channels = 0;
+    if (!gst_structure_get_int(said, "rate", &rate) || rate <= 0)
         return false;
+    input_rate_ = rate;
+    if (gst_structure_get_int(said, "channels", &channels) && channels > 0)
+        input_channels_ = channels;
     input_caps_ = media::retain(caps);
     input_adts_ = g_strcmp0(gst_structure_get_string(said, "stream-format"), "adts") == 0;
     if (!input_encoded_ || input_adts_)
@@ -178,14 +211,13 @@ GstFlowReturn audio_side::chain(gst_ptr<GstBuffer> buffer) {
         auto length = samples_time(media::aac::samples_per_frame, input_rate_);
         if (GST_BUFFER_DURATION_IS_VALID(buffer.get()))
             length = running_time(GST_BUFFER_DURATION(buffer.get()));
-        stamp = link_.stamps.stamp(*time);
-        link_.match.sent(stamp);
+        stamp = link_.stamp(*time);
         pacer_.expect(*time, *time + length);
         if (output_)
             output_->wake();
     }
     const auto flow = send(buffer.get(), stamp);
-    return flow == GST_FLOW_OK && output_ ? output_->flow() : flow;
+    return flow == GST_FLOW_OK && output_ && !src_gone_ ? output_->flow() : flow;
 }
 
 GstFlowReturn audio_side::send(GstBuffer* buffer, std::int64_t stamp) {
@@ -257,7 +289,7 @@ std::string audio_side::raw_caps_downstream(const media::audio_format& format) c
         nullptr
     ));
     auto mask = adopt(gst_caps_from_string("audio/x-raw,layout=interleaved"));
-    auto allowed = adopt(gst_pad_peer_query_caps(src_, mask.get()));
+    auto allowed = adopt(gst_pad_peer_query_caps(src_.get(), mask.get()));
     auto both = adopt(gst_caps_intersect(wanted.get(), allowed.get()));
     GstCaps* chosen = nullptr;
     if (!gst_caps_is_empty(both.get())) {
@@ -283,13 +315,13 @@ std::string audio_side::raw_caps_downstream(const media::audio_format& format) c
 }
 
 void audio_side::output_format(const media::audio_format& format) {
-    if (!src_ || coded_format_ == format)
+    if (!src_ || src_gone_ || coded_format_ == format)
         return;
     coded_format_ = format;
     decoder_.reset();
     auto coded = audio_caps(format);
     coded_caps_.reset();
-    auto allowed = adopt(gst_pad_peer_query_caps(src_, nullptr));
+    auto allowed = adopt(gst_pad_peer_query_caps(src_.get(), nullptr));
     auto raw = adopt(gst_caps_new_empty_simple("audio/x-raw"));
     if (coded && format.type == media::codec::aac &&
         gst_caps_can_intersect(allowed.get(), coded.get()) &&
@@ -298,7 +330,7 @@ void audio_side::output_format(const media::audio_format& format) {
 }
 
 void audio_side::output_unit(const media::access_unit& unit) {
-    if (!src_ || !coded_format_ || coded_format_->sample_rate <= 0)
+    if (!src_ || src_gone_ || !coded_format_ || coded_format_->sample_rate <= 0)
         return;
     if (coded_caps_) {
         auto buffer = wrap(unit.data);
@@ -312,9 +344,12 @@ void audio_side::output_unit(const media::access_unit& unit) {
         );
         return;
     }
+    if (health_.take_broken())
+        decoder_.reset();
     if (!decoder_) {
         decoding_events events;
         events.sample = [this](std::int64_t stamp, GstSample* sample) {
+            health_.gave();
             GstBuffer* buffer = gst_sample_get_buffer(sample);
             const auto length = GST_BUFFER_DURATION_IS_VALID(buffer)
                                     ? running_time(GST_BUFFER_DURATION(buffer))
@@ -322,7 +357,10 @@ void audio_side::output_unit(const media::access_unit& unit) {
             heard(stamp, length, picture(gst_sample_ref(sample), &gst_sample_unref));
         };
         events.error = [this](const std::string& why) {
-            link_.media_failed("The processed sound can't be decoded", why);
+            if (health_.failed())
+                link_.media_failed("The processed sound can't be decoded", why);
+            else
+                link_.media_stumbled("The processed sound can't be decoded: " + why);
         };
         auto made = audio_decoder::create(
             *coded_format_, raw_caps_downstream(*coded_format_), std::move(events)
@@ -351,9 +389,23 @@ void audio_side::heard(std::int64_t stamp, running_time length, picture content)
 
 // ---- output task --------------------------------------------------------------------------------
 
+// Before anything came back, a gap's format is the input's, as far as downstream takes that. What
+// takes coded sound only waits for it.
+void audio_side::negotiate_for_gap() {
+    media::audio_format like;
+    like.sample_rate = input_rate_;
+    like.channels = input_channels_;
+    auto caps = adopt(gst_caps_from_string(raw_caps_downstream(like).c_str()));
+    if (caps && gst_caps_is_fixed(caps.get()))
+        output_->set_caps(caps.get());
+}
+
 GstFlowReturn audio_side::push(paced_frame frame) {
-    if (frame.what == paced_frame::kind::gap)
+    if (frame.what == paced_frame::kind::gap) {
+        if (!output_->caps())
+            negotiate_for_gap();
         return output_->push_gap(frame.time, frame.duration);
+    }
     output_->set_caps(gst_sample_get_caps(frame.content.get()));
     auto buffer = adopt(gst_buffer_copy(gst_sample_get_buffer(frame.content.get())));
     GST_BUFFER_PTS(buffer.get()) = GstClockTime(std::max<std::int64_t>(frame.time.count(), 0));

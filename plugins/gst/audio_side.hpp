@@ -17,11 +17,12 @@ class audio_side {
     audio_side(ai_link& link, GstPad* sink, GstPad* src);
     ~audio_side();
 
-    bool has_sink() const { return sink_; }
+    bool has_sink() const { return sink_ && !sink_gone_; }
 
-    GstPad* sink() const { return sink_; }
-
-    GstPad* src() const { return src_; }
+    // A pad that is released while the other one goes on: it is inactive already.
+    void detach(GstPad* pad);
+    // The sink pad's (de)activation: what waits there ends.
+    void activate(bool active);
 
     void start();
     void stop();
@@ -47,16 +48,18 @@ class audio_side {
     void flushed();
     std::string raw_caps_downstream(const media::audio_format& format) const;
     void heard(std::int64_t stamp, running_time length, picture content);
+    void negotiate_for_gap();
     GstFlowReturn push(paced_frame frame);
 
     ai_link& link_;
-    GstPad *sink_, *src_;
+    const media::gst_ptr<GstPad> sink_, src_; // kept also when they are gone
+    std::atomic<bool> sink_gone_{false}, src_gone_{false};
 
     // Upstream's thread.
     GstSegment segment_{};
     media::gst_ptr<GstCaps> input_caps_;
     bool input_encoded_ = false, input_adts_ = false;
-    int input_rate_ = 48'000;
+    std::atomic<int> input_rate_{48'000}, input_channels_{2};
     std::optional<media::audio_format> sent_format_;
     std::unique_ptr<audio_encoder> encoder_;
 
@@ -66,6 +69,7 @@ class audio_side {
     wait_point pace_point_;
 
     // Session's thread.
+    decoder_health health_; // any thread
     std::unique_ptr<audio_decoder> decoder_;
     std::optional<media::audio_format> coded_format_;
     media::gst_ptr<GstCaps> coded_caps_; // set: downstream takes the units as they are

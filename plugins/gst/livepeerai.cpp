@@ -44,7 +44,9 @@ constexpr const char* raw_video =
     "video/x-raw,width=(int)[16,8192],height=(int)[16,8192],framerate=(fraction)[0/1,240/1]";
 constexpr const char* coded_video = "video/x-h264,stream-format=byte-stream,alignment=au";
 constexpr const char* raw_audio = "audio/x-raw";
-constexpr const char* coded_audio = "audio/mpeg,mpegversion=4,stream-format={raw,adts}";
+constexpr const char* coded_audio =
+    "audio/mpeg,mpegversion=4,stream-format=raw;"
+    "audio/mpeg,mpegversion=4,stream-format=adts,framed=(boolean)true";
 constexpr const char* coded_audio_out = "audio/mpeg,mpegversion=4,stream-format=raw";
 
 GstLivepeerAi* cast(gpointer object) {
@@ -351,6 +353,15 @@ gboolean video_src_activate(GstPad*, GstObject* parent, GstPadMode mode, gboolea
     });
 }
 
+gboolean video_sink_activate(GstPad*, GstObject* parent, GstPadMode mode, gboolean active) {
+    if (mode != GST_PAD_MODE_PUSH)
+        return FALSE;
+    return guarded(parent, gboolean{FALSE}, [&] {
+        link_of(parent).video().activate(active);
+        return gboolean{TRUE};
+    });
+}
+
 GstFlowReturn audio_chain(GstPad*, GstObject* parent, GstBuffer* buffer) {
     return guarded(parent, GST_FLOW_ERROR, [&] {
         auto side = link_of(parent).audio();
@@ -367,6 +378,16 @@ gboolean audio_sink_event(GstPad*, GstObject* parent, GstEvent* event) {
     });
 }
 
+gboolean audio_sink_activate(GstPad*, GstObject* parent, GstPadMode mode, gboolean active) {
+    if (mode != GST_PAD_MODE_PUSH)
+        return FALSE;
+    return guarded(parent, gboolean{FALSE}, [&] {
+        if (auto side = link_of(parent).audio())
+            side->activate(active);
+        return gboolean{TRUE};
+    });
+}
+
 gboolean audio_src_activate(GstPad*, GstObject* parent, GstPadMode mode, gboolean active) {
     if (mode != GST_PAD_MODE_PUSH)
         return FALSE;
@@ -378,7 +399,8 @@ gboolean audio_src_activate(GstPad*, GstObject* parent, GstPadMode mode, gboolea
     });
 }
 
-// The audio side is made anew for the pads there are: only below PAUSED, when nothing runs.
+// The audio side is made anew for the pads there are: pads come only below PAUSED, when nothing
+// runs. They may go at any time.
 GstPad* request_pad(GstElement* element, GstPadTemplate* wanted, const gchar*, const GstCaps*) {
     return guarded(element, static_cast<GstPad*>(nullptr), [&]() -> GstPad* {
         auto* self = cast(element);
@@ -386,7 +408,7 @@ GstPad* request_pad(GstElement* element, GstPadTemplate* wanted, const gchar*, c
         GstPad*& place = name == "audio_sink" ? self->audio_sink : self->audio_src;
         GstState state = GST_STATE_NULL;
         gst_element_get_state(element, &state, nullptr, 0);
-        if (place || state > GST_STATE_READY) {
+        if (place || state > GST_STATE_READY || link_of(element).running()) {
             GST_WARNING_OBJECT(
                 element,
                 place ? "there is one %s only" : "%s can be asked for below PAUSED only",
@@ -398,6 +420,7 @@ GstPad* request_pad(GstElement* element, GstPadTemplate* wanted, const gchar*, c
         if (name == "audio_sink") {
             gst_pad_set_chain_function(pad, &audio_chain);
             gst_pad_set_event_function(pad, &audio_sink_event);
+            gst_pad_set_activatemode_function(pad, &audio_sink_activate);
         } else {
             gst_pad_set_query_function(pad, &src_query);
             gst_pad_set_event_function(pad, &src_event);
@@ -545,6 +568,7 @@ static void gst_livepeer_ai_init(GstLivepeerAi* self) {
     self->link = new ai_link(GST_ELEMENT(self), self->sink, self->src);
     gst_pad_set_chain_function(self->sink, &video_chain);
     gst_pad_set_event_function(self->sink, &video_sink_event);
+    gst_pad_set_activatemode_function(self->sink, &video_sink_activate);
     gst_pad_set_query_function(self->sink, &video_sink_query);
     gst_pad_set_query_function(self->src, &src_query);
     gst_pad_set_event_function(self->src, &src_event);

@@ -16,6 +16,7 @@ bool output_task::start() {
         began_ = false;
         need_segment_ = true;
         caps_.reset();
+        seqnum_ = GST_SEQNUM_INVALID;
         events_.clear();
         flow_ = GST_FLOW_OK;
     }
@@ -32,19 +33,19 @@ bool output_task::stop() {
     return gst_pad_stop_task(pad_);
 }
 
-void output_task::flush_start() {
+void output_task::flush_start(GstEvent* event) {
     {
         std::unique_lock lock(mutex_);
         flushing_ = true;
         flow_ = GST_FLOW_FLUSHING;
         wake();
     }
-    gst_pad_push_event(pad_, gst_event_new_flush_start());
+    gst_pad_push_event(pad_, gst_event_ref(event));
     gst_pad_pause_task(pad_);
 }
 
-void output_task::flush_stop() {
-    gst_pad_push_event(pad_, gst_event_new_flush_stop(TRUE));
+void output_task::flush_stop(GstEvent* event) {
+    gst_pad_push_event(pad_, gst_event_ref(event));
     {
         std::unique_lock lock(mutex_);
         if (stopped_)
@@ -99,7 +100,7 @@ void output_task::once() {
     if (abandoned_ || hooks_.finished(now)) {
         lock.unlock();
         begin();
-        gst_pad_push_event(pad_, gst_event_new_eos());
+        gst_pad_push_event(pad_, numbered(gst_event_new_eos()));
         after(GST_FLOW_EOS);
         return;
     }
@@ -113,6 +114,13 @@ void output_task::after(GstFlowReturn flow) {
     flow_ = flow;
     if (flow != GST_FLOW_OK)
         gst_pad_pause_task(pad_);
+}
+
+GstEvent* output_task::numbered(GstEvent* event) {
+    std::unique_lock lock(mutex_);
+    if (seqnum_ != GST_SEQNUM_INVALID)
+        gst_event_set_seqnum(event, seqnum_);
+    return event;
 }
 
 void output_task::begin() {
@@ -141,7 +149,7 @@ void output_task::begin() {
         // Running time itself: what upstream did to it is in the buffers' times.
         GstSegment segment;
         gst_segment_init(&segment, GST_FORMAT_TIME);
-        gst_pad_push_event(pad_, gst_event_new_segment(&segment));
+        gst_pad_push_event(pad_, numbered(gst_event_new_segment(&segment)));
     }
     for (auto& event : events)
         gst_pad_push_event(pad_, event.release());
@@ -156,6 +164,8 @@ void output_task::set_caps(GstCaps* caps) {
 }
 
 GstFlowReturn output_task::push_gap(running_time time, running_time length) {
+    if (!caps_)
+        return GST_FLOW_OK;
     begin();
     gst_pad_push_event(
         pad_,

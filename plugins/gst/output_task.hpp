@@ -31,15 +31,18 @@ class output_task {
     // The pad's (de)activation.
     bool start();
     bool stop();
-    // A flush, from the sink's thread.
-    void flush_start();
-    void flush_stop();
+    // A flush, from the sink's thread; the events are borrowed, and go on as they are.
+    void flush_start(GstEvent* event);
+    void flush_stop(GstEvent* event);
 
     // With the lock held.
     void wake() { live_clock::wake(point_); }
 
     // As upstream's stream-start says; without it the stream gets names of its own.
     void set_stream(GstEvent* start);
+
+    // Upstream's segment: ours and the end carry its number, so that a seek is known by it.
+    void set_segment(GstEvent* segment) { seqnum_ = gst_event_get_seqnum(segment); }
 
     // Nothing more leaves, the end of the stream apart.
     void abandon() { abandoned_ = true; }
@@ -53,6 +56,7 @@ class output_task {
 
     GstCaps* caps() const { return caps_.get(); }
 
+    // Nothing before the first caps: sinks take a gap without a format for an error.
     GstFlowReturn push_gap(running_time time, running_time length);
     GstFlowReturn push_buffer(media::gst_ptr<GstBuffer> buffer);
 
@@ -60,6 +64,7 @@ class output_task {
     static void run(gpointer data);
     void once();
     void begin();
+    GstEvent* numbered(GstEvent* event);
     void after(GstFlowReturn flow);
 
     GstElement* element_;
@@ -74,6 +79,7 @@ class output_task {
     std::vector<media::gst_ptr<GstEvent>> events_;
     guint group_ = GST_GROUP_ID_INVALID;
     std::string stream_id_;
+    guint32 seqnum_ = GST_SEQNUM_INVALID;
     std::atomic<GstFlowReturn> flow_{GST_FLOW_OK};
 
     // The task's.

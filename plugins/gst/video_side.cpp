@@ -58,13 +58,14 @@ void video_side::start() {
     promise_ = {};
     delay_ = max_delay_ = {};
     encoder_dropped_ = 0;
-    had_picture_ = stalled_ = restart_stamps_ = false;
+    stalls_ = {};
 }
 
 void video_side::stop() {
     encoder_.reset();
     decoder_.reset();
     decoder_type_ = media::codec::none;
+    health_.reset();
     input_caps_.reset();
     sent_format_.reset();
     coded_format_.reset();
@@ -82,6 +83,12 @@ void video_side::wake() {
 
 void video_side::keyframe() {
     keyframe_wanted_ = true;
+}
+
+void video_side::activate(bool active) {
+    std::unique_lock lock(link_.mutex);
+    flushing_ = !active;
+    wake();
 }
 
 video_stats video_side::stats() const {
@@ -103,21 +110,24 @@ bool video_side::sink_event(gst_ptr<GstEvent> event) {
         gst_event_parse_caps(event.get(), &caps);
         return set_caps(caps);
     }
-    case GST_EVENT_SEGMENT:
+    case GST_EVENT_SEGMENT: {
         gst_event_copy_segment(event.get(), &segment_);
+        std::unique_lock lock(link_.mutex);
+        output_.set_segment(event.get());
         return true;
+    }
     case GST_EVENT_FLUSH_START: {
         {
             std::unique_lock lock(link_.mutex);
             flushing_ = true;
             wake();
         }
-        output_.flush_start();
+        output_.flush_start(event.get());
         return true;
     }
     case GST_EVENT_FLUSH_STOP:
         flushed();
-        output_.flush_stop();
+        output_.flush_stop(event.get());
         return true;
     case GST_EVENT_EOS: {
         {
@@ -151,8 +161,7 @@ void video_side::flushed() {
         end_limit_.reset();
         pacer_.clear();
         promise_.reset();
-        stalled_ = false;
-        restart_stamps_ = true;
+        stalls_.flushed();
     }
     link_.input_restarted();
 }
@@ -220,10 +229,7 @@ GstFlowReturn video_side::chain(gst_ptr<GstBuffer> buffer) {
         const auto flow = link_.pace(lock, pace_point_, *time, flushing_);
         if (flow != GST_FLOW_OK)
             return flow;
-        if (std::exchange(restart_stamps_, false))
-            link_.stamps.restart(*time);
-        stamp = link_.stamps.stamp(*time);
-        link_.match.sent(stamp);
+        stamp = link_.stamp(*time);
         auto length = frame_duration_;
         if (GST_BUFFER_DURATION_IS_VALID(buffer.get()))
             length = running_time(GST_BUFFER_DURATION(buffer.get()));
@@ -378,18 +384,27 @@ void video_side::output_unit(const media::access_unit& unit) {
         auto buffer = wrap(unit.data);
         if (!unit.keyframe)
             GST_BUFFER_FLAG_SET(buffer.get(), GST_BUFFER_FLAG_DELTA_UNIT);
-        decoded(unit.pts, make_picture(buffer.get(), nullptr), to_time(unit.pts - unit.dts));
+        decoded(
+            unit.pts,
+            make_picture(buffer.get(), nullptr),
+            to_time(unit.pts - unit.dts),
+            {unit.data.size(), unit.keyframe}
+        );
         return;
     }
     const auto type = coded_format_ ? coded_format_->type : media::codec::h264;
-    if (!decoder_ || type != decoder_type_) {
+    if (!decoder_ || type != decoder_type_ || health_.take_broken()) {
         decoder_.reset();
         decoding_events events;
         events.sample = [this](std::int64_t stamp, GstSample* sample) {
+            health_.gave();
             decoded(stamp, picture(gst_sample_ref(sample), &gst_sample_unref), {});
         };
         events.error = [this](const std::string& why) {
-            link_.media_failed("The processed video can't be decoded", why);
+            if (health_.failed())
+                link_.media_failed("The processed video can't be decoded", why);
+            else
+                link_.media_stumbled("The processed video can't be decoded: " + why);
         };
         auto made = video_decoder::create(type, std::move(events));
         if (!made) {
@@ -403,7 +418,9 @@ void video_side::output_unit(const media::access_unit& unit) {
 }
 
 // Also on the decoder's thread.
-void video_side::decoded(std::int64_t stamp, picture content, running_time dts_ahead) {
+void video_side::decoded(
+    std::int64_t stamp, picture content, running_time dts_ahead, unit_facts facts
+) {
     std::optional<running_time> late;
     running_time promised{};
     {
@@ -412,7 +429,7 @@ void video_side::decoded(std::int64_t stamp, picture content, running_time dts_a
         if (!placed || flushing_)
             return;
         const auto now = link_.clock.now();
-        const auto delay = pacer_.arrived(*placed, dts_ahead, std::move(content), now);
+        const auto delay = pacer_.arrived(*placed, dts_ahead, std::move(content), now, facts);
         if (delay) {
             delay_ += (*delay - delay_) / 8;
             max_delay_ = std::max(max_delay_, *delay);
@@ -431,7 +448,10 @@ void video_side::decoded(std::int64_t stamp, picture content, running_time dts_a
 frame_pacer::step video_side::next(running_time now) {
     if (link_.output_over() && ended_)
         pacer_.no_more();
-    return pacer_.next(now);
+    auto step = pacer_.next(now);
+    if (!step.frame && ended_ && end_limit_ && now < *end_limit_)
+        step.wait_until = std::min(step.wait_until.value_or(*end_limit_), *end_limit_);
+    return step;
 }
 
 bool video_side::finished(running_time now) {
@@ -447,25 +467,19 @@ GstFlowReturn video_side::push(paced_frame frame) {
 
 void video_side::tell_stalls(const paced_frame& frame) {
     const bool processed = frame.what == paced_frame::kind::processed;
-    bool stall = false, resumed = false, started = false;
-    running_time since{};
+    auto word = stall_watch::word::nothing;
+    running_time lasted{};
     {
         std::unique_lock lock(link_.mutex);
-        if (processed) {
-            started = !std::exchange(had_picture_, true);
-            resumed = std::exchange(stalled_, false);
-            since = frame.time - stalled_at_;
-        } else if (had_picture_ && !stalled_) {
-            stall = stalled_ = true;
-            stalled_at_ = frame.time;
-        }
+        word = stalls_.saw(processed, frame.time, link_.clock.now());
+        lasted = stalls_.lasted();
     }
-    const auto ms = gint64(std::chrono::duration_cast<std::chrono::milliseconds>(since).count());
-    if (started)
+    const auto ms = gint64(std::chrono::duration_cast<std::chrono::milliseconds>(lasted).count());
+    if (word == stall_watch::word::started)
         link_.report.status("started", nullptr);
-    else if (resumed)
+    else if (word == stall_watch::word::resumed)
         link_.report.status("resumed", "after-ms", G_TYPE_INT64, ms, nullptr);
-    else if (stall)
+    else if (word == stall_watch::word::stall)
         link_.report.status(
             "stall",
             "running-time",
@@ -529,7 +543,7 @@ GstFlowReturn video_side::push_picture(paced_frame frame) {
         GST_WARNING_OBJECT(src_, "a picture can't be converted");
         return output_.push_gap(frame.time, frame.duration);
     }
-    GST_BUFFER_PTS(buffer.get()) = GstClockTime(frame.time.count());
+    GST_BUFFER_PTS(buffer.get()) = GstClockTime(std::max<std::int64_t>(frame.time.count(), 0));
     GST_BUFFER_DTS(buffer.get()) = GST_CLOCK_TIME_NONE;
     GST_BUFFER_DURATION(buffer.get()) =
         frame.duration.count() > 0 ? GstClockTime(frame.duration.count()) : GST_CLOCK_TIME_NONE;

@@ -8,6 +8,7 @@
 #include "encoding.hpp"
 #include "output_task.hpp"
 #include "picture_shape.hpp"
+#include "stall_watch.hpp"
 
 namespace rivulet::element {
 
@@ -30,6 +31,8 @@ class video_side {
     bool sink_event(media::gst_ptr<GstEvent> event);
     void propose_allocation(GstQuery* query);
     void keyframe();
+    // The sink pad's (de)activation: what waits there ends.
+    void activate(bool active);
 
     // The session's thread.
     void output_format(const media::video_format& format);
@@ -49,7 +52,8 @@ class video_side {
     GstFlowReturn send_encoded(GstBuffer* buffer, std::int64_t stamp);
     bool make_encoder();
     void flushed();
-    void decoded(std::int64_t stamp, picture content, running_time dts_ahead);
+    void
+    decoded(std::int64_t stamp, picture content, running_time dts_ahead, unit_facts facts = {});
 
     // Output, on its task.
     frame_pacer::step next(running_time now);
@@ -82,12 +86,12 @@ class video_side {
     promise_watch promise_;
     running_time delay_{}, max_delay_{};
     std::uint64_t encoder_dropped_ = 0;
-    bool had_picture_ = false, stalled_ = false, restart_stamps_ = false;
-    running_time stalled_at_{};
+    stall_watch stalls_;
     media::gst_ptr<GstCaps> shape_like_; // input caps, for a picture before the first processed one
     std::pair<int, int> rate_{0, 1};
 
     // Session's thread.
+    decoder_health health_; // any thread
     std::unique_ptr<video_decoder> decoder_;
     media::codec decoder_type_ = media::codec::none;
     bool unit_seen_ = false;

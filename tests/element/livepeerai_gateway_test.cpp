@@ -190,28 +190,54 @@ TEST_F(livepeerai_gateway, h264_passes_without_being_encoded_again) {
         encoder, "video/x-raw,format=I420,width=320,height=180,framerate=30/1"
     );
     gst_video_info_set_format(&rig.info, GST_VIDEO_FORMAT_I420, 320, 180);
-    const auto until = steady_clock::now() + 10s;
-    std::size_t bytes_sent = 0;
-    for (GstClockTime next = rig.now(); steady_clock::now() < until;) {
-        if (rig.now() >= next) {
-            gst_harness_push(encoder, rig.picture(next, 60));
-            GstBuffer* unit = gst_harness_pull(encoder);
-            GST_BUFFER_PTS(unit) = next;
-            GST_BUFFER_DTS(unit) = next;
-            bytes_sent += gst_buffer_get_size(unit);
-            rig.sent.push_back(next);
-            ASSERT_EQ(gst_harness_push(rig.harness, unit), GST_FLOW_OK);
-            next += GST_SECOND / 30;
+    const auto play_until_out = [&](std::size_t wanted) {
+        const auto until = steady_clock::now() + 10s;
+        for (GstClockTime next = rig.now(); steady_clock::now() < until;) {
+            if (rig.now() >= next) {
+                gst_harness_push(encoder, rig.picture(next, 60));
+                GstBuffer* unit = gst_harness_pull(encoder);
+                GST_BUFFER_PTS(unit) = next;
+                GST_BUFFER_DTS(unit) = next;
+                rig.sent.push_back(next);
+                rig.flow = gst_harness_push(rig.harness, unit);
+                ASSERT_EQ(rig.flow, GST_FLOW_OK);
+                next += GST_SECOND / 30;
+            }
+            rig.collect();
+            if (rig.frames.size() > wanted)
+                break;
+            std::this_thread::sleep_for(2ms);
         }
-        rig.collect();
-        if (rig.frames.size() > 60)
-            break;
-        std::this_thread::sleep_for(2ms);
-    }
-    gst_harness_teardown(encoder);
-    ASSERT_GT(rig.frames.size(), 60u);
+        ASSERT_GT(rig.frames.size(), wanted);
+    };
+    play_until_out(60);
     auto caps = media::adopt(gst_pad_get_current_caps(rig.harness->sinkpad));
     EXPECT_TRUE(gst_structure_has_name(gst_caps_get_structure(caps.get(), 0), "video/x-h264"));
+    // The end, and a flush behind it: the stream goes on, and nobody says its caps again.
+    gst_harness_push_event(rig.harness, gst_event_new_eos());
+    EXPECT_TRUE(rig.wait_until([&] { return rig.take_events(GST_EVENT_EOS) > 0; }));
+    gst_harness_push_event(rig.harness, gst_event_new_flush_start());
+    gst_harness_push_event(rig.harness, gst_event_new_flush_stop(FALSE));
+    GstSegment segment;
+    gst_segment_init(&segment, GST_FORMAT_TIME);
+    GstEvent* begin = gst_event_new_segment(&segment);
+    const auto number = gst_event_get_seqnum(begin);
+    gst_harness_push_event(rig.harness, begin);
+    play_until_out(rig.frames.size() + 30);
+    gst_harness_teardown(encoder);
+    bool flushed = false, numbered = false;
+    while (GstEvent* raw = gst_harness_try_pull_event(rig.harness)) {
+        auto event = media::adopt(raw);
+        gboolean reset = TRUE;
+        if (GST_EVENT_TYPE(raw) == GST_EVENT_FLUSH_STOP) {
+            gst_event_parse_flush_stop(raw, &reset);
+            flushed = !reset;
+        }
+        if (GST_EVENT_TYPE(raw) == GST_EVENT_SEGMENT)
+            numbered = gst_event_get_seqnum(raw) == number;
+    }
+    EXPECT_TRUE(flushed);
+    EXPECT_TRUE(numbered);
     for (const auto& frame : rig.frames)
         EXPECT_TRUE(std::binary_search(rig.sent.begin(), rig.sent.end(), frame.pts));
     EXPECT_TRUE(rig.errors.empty());
