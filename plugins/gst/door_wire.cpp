@@ -106,9 +106,18 @@ outcome<door_request> make_door_request(
     return made;
 }
 
-http::http_url as_addressed(const http::http_url& asked, http::http_url told) {
-    if (!boost::beast::iequals(asked.host, told.host))
+outcome<http::http_url> as_addressed(const http::http_url& asked, http::http_url told) {
+    if (!boost::beast::iequals(asked.host, told.host)) {
+        if (asked.secure && !told.secure)
+            return failure(
+                errc::protocol_violation,
+                "http://" + told.authority +
+                    ", without TLS, though the gateway was asked over https; start the gateway "
+                    "with -gatewayHost " +
+                    asked.authority
+            );
         return told;
+    }
     if (asked.secure && !told.secure) {
         told.secure = true;
         told.port = asked.port;
@@ -148,7 +157,12 @@ outcome<open_door> read_door_reply(const door_request& request, std::string_view
                 errc::protocol_violation,
                 std::string(key) + " in the answer: " + told.error().detail
             );
-        *into = http::to_text(as_addressed(*asked, std::move(*told)));
+        auto reached = as_addressed(*asked, std::move(*told));
+        if (!reached)
+            return failure(
+                reached.error().code, std::string(key) + " in the answer: " + reached.error().detail
+            );
+        *into = http::to_text(*reached);
     }
     if (made.publish_url.empty() || made.subscribe_url.empty())
         return failure(

@@ -48,6 +48,7 @@ bool is_json_object(std::string_view text);
 
 // An address in a gateway's answer as this client reaches it. A proxy in front may have taken the
 // TLS off or may serve the gateway below a path; the gateway then names its own host without them.
-http::http_url as_addressed(const http::http_url& asked, http::http_url told);
+// Nothing that was asked for over TLS is sent in the clear to another host.
+outcome<http::http_url> as_addressed(const http::http_url& asked, http::http_url told);
 
 } // namespace rivulet::element

@@ -1,6 +1,7 @@
-// When the output of a stream whose input is over is complete. The gateway ends a stream as soon as
-// its publisher leaves, and what is still being processed goes with it: so the publisher stays
-// until the last picture is back, or until nothing comes any more. Pure. Thread: one owner.
+// When the output of a stream whose input is over is complete. A publisher that leaves ends the
+// stream, and a pipeline may then drop what it is still processing: so the publisher stays until
+// the last picture is back and nothing follows it, or until nothing comes any more. Pure.
+// Thread: one owner.
 #pragma once
 
 #include "base/asio.hpp"
@@ -16,6 +17,8 @@ class drain_rule {
     // A pipeline that has sent nothing for so long, after the input or after its last unit, has
     // nothing more (or keeps it until the end of its input).
     static constexpr duration quiet = std::chrono::seconds(1);
+    // The greatest pts is back, but with B-frames or sound it is not that of the last unit.
+    static constexpr std::chrono::milliseconds settled{100};
     // Times further apart than this are of different clocks, which say nothing to each other.
     static constexpr std::int64_t same_clock = 10 * media::clock_rate;
     // Pipelines may round.
@@ -31,8 +34,10 @@ class drain_rule {
     time_point due() const;
 
   private:
+    bool caught_up() const;
+
     bool over_ = false;
-    std::optional<std::int64_t> last_in_, last_out_;
+    std::optional<std::int64_t> last_in_, last_out_; // the greatest pts
     time_point newest_{};
 };
 

@@ -32,6 +32,7 @@ constexpr std::size_t reply_bytes = 64 * 1024;
 // Pictures older than this are no use to a stream that begins.
 constexpr duration fresh = 1s;
 constexpr duration farewell = 200ms; // stop() takes no longer for good manners
+constexpr duration delete_limit = 3s;
 
 std::optional<duration> retry_after(const http::response& reply) {
     for (const auto& [name, value] : reply.headers) {
@@ -77,7 +78,10 @@ struct gateway_session::impl final : link_listener {
 
     void begin();
     void perform(const session_actions& actions);
+    void run();
+    void broken(const char* what);
     awaitable<void> open(unsigned attempt);
+    awaitable<void> ask(unsigned attempt);
     awaitable<void> watch_time();
     awaitable<void> shut_down();
     awaitable<void> say_farewell(std::shared_ptr<session_link> left);
@@ -125,14 +129,14 @@ struct gateway_session::impl final : link_listener {
         listener.event(type, data);
     }
 
-    void link_lost(const std::string& reason) override {
+    void link_lost(const std::string& reason, bool replaced) override {
         const auto now = steady_clock::now();
         bool idle = false;
         {
             const std::lock_guard lock(guard);
             idle = now - newest_input > session_fsm::idle_after;
         }
-        perform(fsm.lost(reason, now, chance(), idle));
+        perform(fsm.lost(reason, now, chance(), idle, replaced));
     }
 
     void link_drained() override { perform(fsm.drained()); }
@@ -176,8 +180,32 @@ void gateway_session::impl::start() {
     asio::post(io, [this] { begin(); });
     thread = std::thread([this] {
         pthread_setname_np(pthread_self(), "livepeerai");
-        io.run();
+        run();
     });
+}
+
+// Goes on after an exception, which would end the whole program here: stop() needs the thread.
+void gateway_session::impl::run() {
+    while (!io.stopped()) {
+        try {
+            io.run();
+        } catch (const std::exception& e) {
+            broken(e.what());
+        } catch (...) {
+            broken("unknown exception");
+        }
+    }
+}
+
+void gateway_session::impl::broken(const char* what) {
+    try {
+        log.error("internal error: {}", what);
+        perform(fsm.refuse(std::string("internal error: ") + what));
+    } catch (const std::exception& e) {
+        log.error("internal error: {}", e.what());
+    } catch (...) {
+        log.error("internal error: the listener fails");
+    }
 }
 
 void gateway_session::impl::begin() {
@@ -230,6 +258,24 @@ void gateway_session::impl::perform(const session_actions& actions) {
 }
 
 awaitable<void> gateway_session::impl::open(unsigned mine) {
+    door_failure why;
+    try {
+        co_await ask(mine);
+        co_return;
+    } catch (const std::exception& e) {
+        why.reason = std::string("internal error: ") + e.what();
+    }
+    if (stopped)
+        co_return;
+    log.error("{}", why.reason);
+    const auto now = steady_clock::now();
+    if (fsm.at() == session_fsm::phase::live)
+        perform(fsm.lost(why.reason, now, chance(), false));
+    else if (mine == attempt)
+        perform(fsm.open_failed(why, now, chance()));
+}
+
+awaitable<void> gateway_session::impl::ask(unsigned mine) {
     auto request = make_door_request(settings, stream, params);
     if (!request) { // begin() has seen it pass
         perform(fsm.refuse(request.error().detail));
@@ -261,7 +307,7 @@ awaitable<void> gateway_session::impl::open(unsigned mine) {
                     opened->publish_url,
                     std::move(none),
                     std::string(),
-                    farewell,
+                    stopped ? farewell : delete_limit,
                     reply_bytes
                 );
                 co_return;

@@ -1,6 +1,8 @@
 #include "report.hpp"
 
+#include <cmath>
 #include <cstdarg>
+#include <limits>
 
 #define GST_CAT_DEFAULT (rivulet::element::debug_category())
 
@@ -28,13 +30,23 @@ std::string text_of(const boost::json::object& data, const char* key) {
                                        : std::string();
 }
 
+// The nearest number there is; 0 when it is none.
 std::int64_t number_of(const boost::json::object& data, const char* key) {
+    using limits = std::numeric_limits<std::int64_t>;
     const auto* value = data.if_contains(key);
     if (!value)
         return 0;
     if (value->is_int64())
         return value->get_int64();
-    return value->is_double() ? std::int64_t(value->get_double()) : 0;
+    if (value->is_uint64()) // only what int64 can't hold
+        return limits::max();
+    if (!value->is_double() || std::isnan(value->get_double()))
+        return 0;
+    constexpr double beyond = 9'223'372'036'854'775'808.0; // 2^63
+    const double number = value->get_double();
+    if (number >= beyond)
+        return limits::max();
+    return number <= -beyond ? limits::min() : std::int64_t(number);
 }
 
 } // namespace

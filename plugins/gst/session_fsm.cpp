@@ -60,16 +60,22 @@ session_actions session_fsm::open_failed(const door_failure& why, time_point now
     return rest(why.reason, pause, now);
 }
 
-session_actions
-session_fsm::lost(const std::string& reason, time_point now, double chance, bool idle) {
+session_actions session_fsm::lost(
+    const std::string& reason, time_point now, double chance, bool idle, bool replaced
+) {
     if (phase_ != phase::live)
         return {};
     // What was on its way is gone, and nothing new would come.
     if (finishing_)
         return end(kind::tell_drained);
+    awaits_input_ = idle;
+    if (replaced) {
+        next_pause(chance); // a failure, however long the connection was
+        const auto more = std::chrono::duration_cast<duration>(last_retry_ * (0.2 * chance));
+        return rest(reason, last_retry_ + more, now);
+    }
     if (now - opened_at_ >= steady)
         failures_ = 0;
-    awaits_input_ = idle;
     return rest(reason, next_pause(chance), now);
 }
 

@@ -54,8 +54,11 @@ class session_fsm {
     // `chance`: 0 to 1; pauses are up to a fifth shorter, so that clients come back one by one.
     session_actions open_failed(const door_failure& why, time_point now, double chance);
     // The channels broke or the gateway ended the stream. `idle`: nothing had come for a while, so
-    // that a gateway is not asked for channels again before something comes.
-    session_actions lost(const std::string& reason, time_point now, double chance, bool idle);
+    // that a gateway is not asked for channels again before something comes. `replaced`: another
+    // publisher has the name, and two that take it back at once would fight for ever.
+    session_actions lost(
+        const std::string& reason, time_point now, double chance, bool idle, bool replaced = false
+    );
     // Something has come.
     session_actions input(time_point now);
     // The settings are such that no gateway can be asked.

@@ -21,6 +21,11 @@ constexpr std::size_t most_ending = 5;
 constexpr duration reason_grace = 150ms;
 constexpr duration update_limit = 5s;
 
+// The gateway has taken a channel away.
+bool is_end(const error_code& code) {
+    return code == errc::end_of_stream || code == errc::not_found || code == errc::closed;
+}
+
 media::segmenter_options cutting() {
     media::segmenter_options options;
     // A little less than the second that encoders are asked for: with the jitter of arrival every
@@ -159,9 +164,7 @@ awaitable<void> session_link::gone(duration limit) {
 void session_link::lost(const failure& why) {
     if (std::exchange(losing_, true))
         return;
-    const bool by_gateway =
-        why.code == errc::end_of_stream || why.code == errc::not_found || why.code == errc::closed;
-    tasks_.spawn("loss", lose(shared_from_this(), why.detail, by_gateway));
+    tasks_.spawn("loss", lose(shared_from_this(), why.detail, is_end(why.code)));
 }
 
 awaitable<void>
@@ -171,14 +174,20 @@ session_link::lose([[maybe_unused]] self_ptr self, std::string reason, bool by_g
         const auto until = steady_clock::now() + reason_grace;
         while (!over_ && events_ && end_reason_.empty() && steady_clock::now() < until)
             co_await changed_.wait_until(until);
-        reason = "the gateway ended the stream" +
-                 (end_reason_.empty() ? " (" + reason + ")" : ": " + end_reason_);
     }
     if (over_)
         co_return;
+    if (replaced_)
+        reason = "another publisher took the stream's name; give each its own (property stream)";
+    else if (!end_reason_.empty())
+        reason = "the gateway ended the stream: " + end_reason_;
+    else if (by_gateway)
+        reason = "the gateway ended the stream (" + reason + ")";
     auto& listener = listener_;
+    if (finishing_)
+        demuxer_.flush(); // there is no other connection that brings the last picture
     abandon();
-    listener.link_lost(reason);
+    listener.link_lost(reason, replaced_);
 }
 
 void session_link::ended_well() {
@@ -391,6 +400,7 @@ void session_link::event_arrived(const std::string& text) {
             end_reason_ = std::string(reason->as_string());
         else if (cause && cause->is_string())
             end_reason_ = std::string(cause->as_string());
+        replaced_ = cause && cause->is_string() && cause->as_string() == "replaced";
         changed_.notify_all();
     }
     listener_.link_event(std::string(type->as_string()), details);
@@ -403,11 +413,25 @@ awaitable<void> session_link::send_control([[maybe_unused]] self_ptr self) {
             continue;
         }
         auto params = *std::exchange(params_, std::nullopt);
+        // What follows begins with the newest. The address of updates has the stream's name alone,
+        // which may be another publisher's by now.
+        if (losing_ || left_)
+            continue;
         if (control_) {
             auto sent = co_await control_->publish_message(bytes::copy_of(params));
             if (sent || over_)
                 continue;
             log_.debug("control: {}", sent.error().detail);
+            if (losing_ || left_)
+                continue;
+            if (sent.error().code == errc::closed) { // they alone: too large, say
+                params_not_taken(sent.error().detail);
+                continue;
+            }
+            if (is_end(sent.error().code)) {
+                lost(sent.error());
+                continue;
+            }
             control_->abandon();
             control_.reset();
             if (params_)
@@ -430,11 +454,16 @@ awaitable<void> session_link::post_params(std::string params) {
     if (over_ || (reply && http::beast_http::to_status_class(reply->status) ==
                                http::beast_http::status_class::successful))
         co_return;
+    params_not_taken(
+        reply ? "the gateway answered " + std::to_string(unsigned(reply->status)) +
+                    (reply->body.empty() ? "" : ": " + reply->body.substr(0, 200))
+              : reply.error().detail
+    );
+}
+
+void session_link::params_not_taken(const std::string& why) {
     json::object data;
-    data["message"] = "the parameters were not taken: " +
-                      (reply ? "the gateway answered " + std::to_string(unsigned(reply->status)) +
-                                   (reply->body.empty() ? "" : ": " + reply->body.substr(0, 200))
-                             : reply.error().detail);
+    data["message"] = "the parameters were not taken: " + why;
     listener_.link_event("warning", data);
 }
 

@@ -35,7 +35,8 @@ class link_listener {
     virtual void link_unit(media::access_unit unit) = 0;
     virtual void link_event(const std::string& type, const boost::json::object& data) = 0;
     // At most one of the two, once. The link has abandoned everything.
-    virtual void link_lost(const std::string& reason) = 0;
+    // `replaced`: another publisher took the stream's name.
+    virtual void link_lost(const std::string& reason, bool replaced) = 0;
     virtual void link_drained() = 0;
 
   protected:
@@ -88,6 +89,7 @@ class session_link : public std::enable_shared_from_this<session_link> {
     void event_arrived(const std::string& text);
     awaitable<void> send_control([[maybe_unused]] self_ptr self);
     awaitable<void> post_params(std::string params);
+    void params_not_taken(const std::string& why);
     awaitable<void> lose([[maybe_unused]] self_ptr self, std::string reason, bool by_gateway);
     void lost(const failure& why);
     void ended_well();
@@ -121,6 +123,7 @@ class session_link : public std::enable_shared_from_this<session_link> {
     notifier control_wake_;
     std::optional<std::string> params_;
     std::string end_reason_; // as the events tell
+    bool replaced_ = false;  // by another publisher, as the events tell
 
     bool finishing_ = false, left_ = false;
     bool losing_ = false, over_ = false;

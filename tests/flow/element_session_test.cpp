@@ -323,13 +323,15 @@ TEST_F(element_session_test, without_a_control_channel_parameters_are_posted) {
     EXPECT_EQ(door.updates().at(0), R"({"graph":"hflip"})");
 }
 
-TEST_F(element_session_test, a_control_channel_that_is_gone_is_replaced_by_posts) {
+TEST_F(element_session_test, parameters_for_a_stream_that_is_gone_do_not_reach_its_namesake) {
     scripted_door door;
     auto& session = connect(door);
     door.remove(1, "control");
     session.update(R"({"graph":"hflip"})");
-    ASSERT_TRUE(eventually([&] { return door.updates().size() == 1; }));
-    EXPECT_EQ(door.updates().at(0), R"({"graph":"hflip"})");
+    // They begin the next connection.
+    ASSERT_TRUE(eventually([&] { return door.requests().size() == 2; }));
+    EXPECT_EQ(door.requests().at(1).body, R"({"params":{"graph":"hflip"}})");
+    EXPECT_TRUE(door.updates().empty());
 }
 
 TEST_F(element_session_test, parameters_that_are_no_object_are_warned_about_and_not_sent) {
@@ -459,12 +461,12 @@ TEST_F(element_session_test, the_end_that_a_gateway_makes_is_told_with_its_reaso
     door.publish(
         1,
         "events",
-        R"({"type":"stream_ended","data":{"cause":"replaced","reason":"another publisher came"}})"
+        R"({"type":"stream_ended","data":{"cause":"stopped","reason":"somebody stopped it"}})"
     );
     for (const auto* channel : {"in", "out", "control", "events"})
         door.remove(1, channel);
     ASSERT_TRUE(witness_.until([](const told& t) { return t.connected.size() == 2; }));
-    EXPECT_EQ(witness_.heard().lost.at(0), "the gateway ended the stream: another publisher came");
+    EXPECT_EQ(witness_.heard().lost.at(0), "the gateway ended the stream: somebody stopped it");
 }
 
 TEST_F(element_session_test, the_end_of_the_input_ends_the_stream_when_all_is_back) {
@@ -635,6 +637,60 @@ TEST_F(element_session_test, a_gateway_sends_the_transformed_pictures_at_their_t
         return event.first == "state" && event.second.find("live") != std::string::npos;
     }));
     EXPECT_TRUE(eventually([&] { return gateway.streams() == 0; }));
+}
+
+TEST_F(element_session_test, a_name_that_another_session_took_is_left_to_it_for_a_while) {
+    test::whole_gateway gateway;
+    auto settings = settings_for(gateway.url(""));
+    settings.pipeline = "passthrough";
+    settings.last_retry = 30s;
+    start(settings);
+    ASSERT_TRUE(witness_.until([](const told& t) { return t.connected.size() == 1; }));
+    witness other;
+    gateway_session second(settings, other);
+    second.start();
+    ASSERT_TRUE(witness_.until([](const told& t) { return !t.lost.empty(); }));
+    EXPECT_THAT(witness_.heard().lost[0], HasSubstr("another publisher took the stream's name"));
+    EXPECT_THAT(witness_.heard().lost[0], HasSubstr("property stream"));
+    EXPECT_GE(witness_.heard().retries[0], 30s);
+    EXPECT_TRUE(other.until([](const told& t) { return t.connected.size() == 1; }));
+    EXPECT_TRUE(other.heard().lost.empty());
+}
+
+class throwing_witness : public witness {
+  public:
+    void connected(const session_place& place) override {
+        witness::connected(place);
+        throw std::runtime_error("no memory");
+    }
+};
+
+TEST_F(element_session_test, an_exception_ends_neither_the_program_nor_the_session) {
+    scripted_door door;
+    throwing_witness throwing;
+    gateway_session session(settings_for(door.url()), throwing);
+    session.start();
+    ASSERT_TRUE(throwing.until([](const told& t) { return t.connected.size() == 2; }));
+    EXPECT_THAT(throwing.heard().lost.at(0), HasSubstr("internal error: no memory"));
+    session.stop();
+}
+
+class throwing_event : public witness {
+  public:
+    void event(const std::string&, const boost::json::object&) override {
+        throw std::runtime_error("no bus");
+    }
+};
+
+TEST_F(element_session_test, an_exception_of_the_network_thread_is_a_refusal) {
+    scripted_door door;
+    throwing_event throwing;
+    gateway_session session(settings_for(door.url()), throwing);
+    session.start();
+    session.update("[1]"); // warned about
+    ASSERT_TRUE(throwing.until([](const told& t) { return t.refused.size() == 1; }));
+    EXPECT_EQ(throwing.heard().refused[0].second, "internal error: no bus");
+    session.stop();
 }
 
 TEST_F(element_session_test, a_gateway_started_again_takes_the_stream_up) {

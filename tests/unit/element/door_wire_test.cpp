@@ -115,7 +115,8 @@ TEST(door_wire, channels_of_control_and_events_may_be_missing) {
 
 std::string reached(const std::string& gateway, const std::string& told) {
     const auto request = http::parse_http_url(asked(gateway).url).value();
-    return http::to_text(as_addressed(request, http::parse_http_url(told).value()));
+    const auto url = as_addressed(request, http::parse_http_url(told).value());
+    return url ? http::to_text(*url) : url.error().code.message();
 }
 
 TEST(door_wire, channels_are_reached_the_way_the_gateway_was) {
@@ -128,8 +129,17 @@ TEST(door_wire, channels_are_reached_the_way_the_gateway_was) {
     EXPECT_EQ(reached("http://h/video", "http://h/video/t/x"), "http://h/video/t/x");
     EXPECT_EQ(reached("https://h/video/", "http://h/t/x"), "https://h/video/t/x");
     // Somewhere else on purpose.
-    EXPECT_EQ(reached("https://h/video", "http://media.h/t/x"), "http://media.h/t/x");
+    EXPECT_EQ(reached("https://h/video", "https://media.h/t/x"), "https://media.h/t/x");
+    EXPECT_EQ(reached("http://h/video", "http://media.h/t/x"), "http://media.h/t/x");
     EXPECT_EQ(reached("http://h", "http://h:9000/t/x"), "http://h:9000/t/x");
+}
+
+TEST(door_wire, an_answer_that_leaves_tls_for_another_host_is_refused) {
+    const auto door = read_door_reply(asked("https://public.example"), answer);
+    ASSERT_FALSE(door);
+    EXPECT_EQ(door.error().code, errc::protocol_violation);
+    for (const auto* part : {"publish_url", "http://h:8935", "-gatewayHost public.example"})
+        EXPECT_NE(door.error().detail.find(part), std::string::npos) << door.error().detail;
 }
 
 TEST(door_wire, a_refusal_is_told_in_its_own_words) {

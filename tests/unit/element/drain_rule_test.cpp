@@ -31,7 +31,31 @@ TEST(drain_rule, the_last_picture_completes_the_output) {
     rule.output(picture(second - 3'000), t0);
     EXPECT_FALSE(rule.complete(t0));
     rule.output(picture(second - 1), t0); // rounded on its way
-    EXPECT_TRUE(rule.complete(t0));
+    EXPECT_EQ(rule.due(), t0 + drain_rule::settled);
+    EXPECT_TRUE(rule.complete(t0 + drain_rule::settled));
+}
+
+TEST(drain_rule, what_follows_the_greatest_time_is_waited_for) {
+    drain_rule rule;
+    rule.input_over(second, t0);
+    rule.output(picture(second), t0);
+    rule.output(picture(second - 6'000), t0 + 60ms); // a B-frame
+    EXPECT_FALSE(rule.complete(t0 + drain_rule::settled));
+    auto sound = picture(second);
+    sound.kind = media::track_kind::audio;
+    rule.output(sound, t0 + 120ms);
+    EXPECT_FALSE(rule.complete(t0 + 60ms + drain_rule::settled));
+    EXPECT_TRUE(rule.complete(t0 + 120ms + drain_rule::settled));
+}
+
+TEST(drain_rule, a_clock_that_begins_anew_counts_from_there) {
+    drain_rule rule;
+    rule.output(picture(20 * second), t0);
+    rule.output(picture(0), t0);
+    rule.input_over(second, t0);
+    EXPECT_FALSE(rule.complete(t0 + drain_rule::settled));
+    rule.output(picture(second), t0);
+    EXPECT_TRUE(rule.complete(t0 + drain_rule::settled));
 }
 
 TEST(drain_rule, sound_says_nothing_about_pictures) {

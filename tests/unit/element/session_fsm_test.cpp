@@ -90,6 +90,22 @@ TEST_F(session_fsm_test, a_connection_that_lasted_is_opened_again_at_once) {
     EXPECT_EQ(fsm.lost("gone", t0 + session_fsm::steady, 0, false)[1].retry, 250ms);
 }
 
+TEST_F(session_fsm_test, a_name_that_another_publisher_took_is_not_taken_back_at_once) {
+    fsm.start();
+    fsm.opened(t0);
+    const auto told = fsm.lost("taken", t0 + 1min, 0, false, true);
+    ASSERT_EQ(kinds(told), (list{kind::close, kind::tell_lost}));
+    EXPECT_EQ(told[1].retry, 10s);
+    EXPECT_TRUE(fsm.tick(t0 + 1min + 9999ms).empty());
+    EXPECT_EQ(kinds(fsm.tick(t0 + 1min + 10s)), list{kind::open});
+    fsm.opened(t0 + 2min);
+    EXPECT_GE(fsm.lost("taken", t0 + 3min, 1, false, true)[1].retry, 10s);
+    fsm.tick(t0 + 4min);
+    fsm.opened(t0 + 4min);
+    // Both count as failures.
+    EXPECT_EQ(fsm.lost("gone", t0 + 4min, 0, false)[1].retry, 1s);
+}
+
 TEST_F(session_fsm_test, statuses_that_another_try_cannot_change_are_refusals) {
     for (int status : {400, 401, 403, 404, 405, 413, 415, 301})
         EXPECT_TRUE(is_hopeless(status)) << status;
