@@ -173,6 +173,25 @@ TEST_F(by_hand, leaving_playing_ends_every_wait_at_once) {
     EXPECT_LT(steady_clock::now() - begin, 1s);
 }
 
+TEST_F(by_hand, a_sink_pad_that_is_deactivated_ends_its_wait) {
+    for (auto state : {GST_STATE_PLAYING, GST_STATE_PAUSED}) {
+        if (state == GST_STATE_PAUSED)
+            clock = gst_test_clock_new(); // the first one went with its rig
+        auto element = rig({});
+        gst_element_set_state(element->element.get(), state);
+        std::atomic<GstFlowReturn> flow{GST_FLOW_OK};
+        std::thread pushing([&] {
+            flow = gst_harness_push(element->harness, element->picture(3 * GST_SECOND, 60));
+        });
+        if (state == GST_STATE_PLAYING)
+            gst_test_clock_wait_for_next_pending_id(hand(), nullptr);
+        auto pad = media::adopt(gst_element_get_static_pad(element->element.get(), "sink"));
+        EXPECT_TRUE(gst_pad_set_active(pad.get(), FALSE));
+        pushing.join();
+        EXPECT_EQ(flow, GST_FLOW_FLUSHING);
+    }
+}
+
 TEST_F(by_hand, no_time_passes_while_paused) {
     auto element = rig({{"on-stall", "drop"}});
     ASSERT_EQ(gst_harness_push(element->harness, element->picture(0, 60)), GST_FLOW_OK);
@@ -198,6 +217,112 @@ TEST_F(by_hand, the_end_leaves_behind_the_last_deadline) {
         ends += element->take_events(GST_EVENT_EOS);
         return ends == 1;
     }));
+}
+
+TEST_F(by_hand, a_picture_with_strides_of_its_own_leaves_as_the_caps_say) {
+    auto element = rig({{"on-stall", "passthrough"}});
+    gsize offset[GST_VIDEO_MAX_PLANES] = {0, 384 * 180, 384 * 180 + 192 * 90};
+    gint stride[GST_VIDEO_MAX_PLANES] = {384, 192, 192};
+    const gsize size = 384 * 180 + 2 * 192 * 90;
+    GstBuffer* wide = gst_buffer_new_allocate(nullptr, size, nullptr);
+    gst_buffer_memset(wide, 0, 77, size);
+    gst_buffer_add_video_meta_full(
+        wide, GST_VIDEO_FRAME_FLAG_NONE, GST_VIDEO_FORMAT_I420, 320, 180, 3, offset, stride
+    );
+    GST_BUFFER_PTS(wide) = 0;
+    ASSERT_EQ(gst_harness_push(element->harness, wide), GST_FLOW_OK);
+    crank();
+    ASSERT_TRUE(element->wait_until([&] { return !element->frames.empty(); }));
+    EXPECT_EQ(element->frames[0].size, std::size_t(320 * 180 * 3 / 2));
+    EXPECT_NEAR(element->frames[0].luma, 77, 1);
+}
+
+// The element between live sources and sinks, without a gateway.
+class live_line {
+  public:
+    explicit live_line(const std::string& audio_sink) {
+        const std::string line =
+            "livepeerai name=ai gateway=http://127.0.0.1:9 max-latency=60 "
+            "videotestsrc is-live=true ! video/x-raw,width=160,height=90 ! ai.sink "
+            "audiotestsrc name=sound is-live=true ! audio/x-raw,rate=44100,channels=1 ! "
+            "ai.audio_sink "
+            "ai.src ! fakesink async=false ai.audio_src ! " +
+            audio_sink;
+        pipeline = media::sink(gst_parse_launch(line.c_str(), nullptr));
+        ai = media::adopt(gst_bin_get_by_name(GST_BIN(pipeline.get()), "ai"));
+    }
+
+    ~live_line() { gst_element_set_state(pipeline.get(), GST_STATE_NULL); }
+
+    void release(const char* name) {
+        auto pad = media::adopt(gst_element_get_static_pad(ai.get(), name));
+        auto peer = media::adopt(gst_pad_get_peer(pad.get()));
+        if (gst_pad_get_direction(pad.get()) == GST_PAD_SRC)
+            gst_pad_unlink(pad.get(), peer.get());
+        else
+            gst_pad_unlink(peer.get(), pad.get());
+        gst_element_release_request_pad(ai.get(), pad.get());
+    }
+
+    media::gst_ptr<GstElement> pipeline, ai;
+};
+
+TEST(livepeerai, audio_pads_can_go_while_everything_plays) {
+    for (const auto& names :
+         {std::pair("audio_sink", "audio_src"), std::pair("audio_src", "audio_sink")}) {
+        live_line line("fakesink name=heard async=false");
+        gst_element_set_state(line.pipeline.get(), GST_STATE_PLAYING);
+        std::this_thread::sleep_for(200ms);
+        line.release(names.first);
+        std::this_thread::sleep_for(100ms);
+        line.release(names.second);
+        std::this_thread::sleep_for(50ms);
+        gst_element_set_state(line.ai.get(), GST_STATE_READY);
+        // And come again when it stands still.
+        auto again = media::adopt(gst_element_request_pad_simple(line.ai.get(), "audio_src"));
+        EXPECT_TRUE(again);
+        gst_element_set_state(line.ai.get(), GST_STATE_PLAYING);
+        EXPECT_FALSE(gst_element_request_pad_simple(line.ai.get(), "audio_sink"));
+    }
+}
+
+TEST(livepeerai, sound_that_did_not_come_back_is_a_gap_in_a_format) {
+    live_line line("audio/x-raw,format=S16LE,rate=48000 ! fakesink name=heard async=false");
+    auto sink = media::adopt(gst_bin_get_by_name(GST_BIN(line.pipeline.get()), "heard"));
+    auto pad = media::adopt(gst_element_get_static_pad(sink.get(), "sink"));
+
+    struct seen {
+        std::atomic<int> gaps{0}, before_caps{0}, rate{0};
+    } seen;
+
+    gst_pad_add_probe(
+        pad.get(),
+        GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM,
+        [](GstPad* at, GstPadProbeInfo* info, gpointer data) {
+            auto& seen = *static_cast<struct seen*>(data);
+            if (GST_EVENT_TYPE(GST_PAD_PROBE_INFO_EVENT(info)) != GST_EVENT_GAP)
+                return GST_PAD_PROBE_OK;
+            int rate = 0;
+            GstCaps* caps = gst_pad_get_current_caps(at);
+            seen.before_caps += !caps;
+            if (caps) {
+                gst_structure_get_int(gst_caps_get_structure(caps, 0), "rate", &rate);
+                gst_caps_unref(caps);
+            }
+            seen.rate = rate;
+            ++seen.gaps;
+            return GST_PAD_PROBE_OK;
+        },
+        &seen,
+        nullptr
+    );
+    gst_element_set_state(line.pipeline.get(), GST_STATE_PLAYING);
+    for (int i = 0; i < 500 && seen.gaps < 3; ++i)
+        std::this_thread::sleep_for(10ms);
+    gst_element_set_state(line.pipeline.get(), GST_STATE_NULL);
+    EXPECT_GE(seen.gaps, 3);
+    EXPECT_EQ(seen.before_caps, 0);
+    EXPECT_EQ(seen.rate, 48'000);
 }
 
 } // namespace
