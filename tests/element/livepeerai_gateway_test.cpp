@@ -153,7 +153,8 @@ TEST_F(livepeerai_gateway, goes_on_by_itself_when_the_gateway_was_away) {
     EXPECT_TRUE(rig.play_until([&] { return rig.shows(negated(60)); }, 20s));
     EXPECT_EQ(rig.count("connected"), 2u);
     EXPECT_GE(rig.count("stall"), 1u);
-    EXPECT_GE(rig.count("resumed"), 1u);
+    // Not in the second of the stall's own message.
+    EXPECT_TRUE(rig.play_until([&] { return rig.count("resumed") > 0; }, 5s));
     EXPECT_TRUE(rig.errors.empty());
     for (std::size_t i = 1; i < rig.frames.size(); ++i)
         EXPECT_GT(rig.frames[i].pts, rig.frames[i - 1].pts);
