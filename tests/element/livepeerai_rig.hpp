@@ -13,6 +13,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdlib>
 #include <functional>
 #include <memory>
 #include <string>
@@ -23,8 +24,15 @@ namespace rivulet::test {
 
 using namespace std::chrono_literals;
 
-// Before the first test.
-inline const bool gst_is_ready = (gst_init(nullptr, nullptr), true);
+// Before the first test. The plugin is loaded here: GStreamer's scanner, a program of its own, can't
+// load a sanitized one.
+inline const bool gst_is_ready = [] {
+    gst_init(nullptr, nullptr);
+    const char* plugin = std::getenv("RIVULET_PLUGIN");
+    auto* loaded = plugin ? gst_plugin_load_file(plugin, nullptr) : nullptr;
+    g_clear_object(&loaded);
+    return true;
+}();
 
 class restartable_gateway {
   public:
