@@ -24,8 +24,8 @@ namespace rivulet::test {
 
 using namespace std::chrono_literals;
 
-// Before the first test. The plugin is loaded here: GStreamer's scanner, a program of its own, can't
-// load a sanitized one.
+// Before the first test. The plugin is loaded here: GStreamer's scanner, a program of its own,
+// can't load a sanitized one.
 inline const bool gst_is_ready = [] {
     gst_init(nullptr, nullptr);
     const char* plugin = std::getenv("RIVULET_PLUGIN");
