@@ -247,6 +247,7 @@ TEST(batch_dispatch, an_orchestrator_that_is_silent_for_too_long_is_replaced) {
     const auto got = rig.run(text_to_image());
     ASSERT_TRUE(got);
     EXPECT_EQ(got->orchestrator, rig[1].url());
+    rig[0].wait_for_left_early(1);
     EXPECT_EQ(rig[0].left_early(), 1u);
 }
 
