@@ -16,7 +16,7 @@ function random(seed) {
 const isRtp = packet => packet[0] >= 128 && packet[0] < 192 && !(packet[1] >= 192 && packet[1] < 224);
 
 export class LossyRelay {
-    #front = createSocket('udp4');
+    #front = createSocket('udp4').unref(); // a failed test's must not keep the program
     #backs = new Map();
     #upstream;
     counts = { up: 0, down: 0, lostUp: 0, lostDown: 0 };
@@ -37,7 +37,7 @@ export class LossyRelay {
             const key = `${from.address}:${from.port}`;
             let back = one.#backs.get(key);
             if (!back) {
-                back = createSocket('udp4');
+                back = createSocket('udp4').unref();
                 back.on('message', reply => {
                     if (passes(reply, down, 'down', 'lostDown')) one.#front.send(reply, from.port, from.address);
                 });
