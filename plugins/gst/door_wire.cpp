@@ -1,5 +1,7 @@
 #include "door_wire.hpp"
 
+#include "http/target.hpp"
+
 #include <boost/beast/core/string.hpp>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
@@ -15,20 +17,6 @@ namespace {
 constexpr std::string_view live_path = "/live/video-to-video/";
 constexpr std::string_view door_path = "/trickle";
 constexpr std::size_t longest_reason = 300;
-
-std::string one_segment(std::string_view text) {
-    static constexpr char digits[] = "0123456789ABCDEF";
-    std::string out;
-    for (unsigned char c : text) {
-        const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-                           (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.' || c == '~';
-        if (plain)
-            out += char(c);
-        else
-            (((out += '%') += digits[c >> 4]) += digits[c & 15]);
-    }
-    return out;
-}
 
 bool fits_a_header(std::string_view text) {
     return std::ranges::all_of(text, [](unsigned char c) { return c >= 0x20 && c != 0x7f; });
@@ -95,7 +83,7 @@ outcome<door_request> make_door_request(
     made.body = json::serialize(body);
     auto asked = *gateway;
     asked.path = without_slash(asked.path);
-    asked.path.append(live_path).append(one_segment(stream)).append(door_path);
+    asked.path.append(live_path).append(http::percent_encode(stream)).append(door_path);
     made.url = http::to_text(asked);
     made.headers.emplace_back("Content-Type", "application/json");
     if (!settings.token.empty()) {
