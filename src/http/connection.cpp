@@ -1,5 +1,6 @@
 #include "http/connection.hpp"
 
+#include "base/hex.hpp"
 #include "http/socket_relay.hpp"
 #include "http/target.hpp"
 
@@ -20,9 +21,7 @@ constexpr auto crowded_linger = std::chrono::milliseconds(200);
 // Long hex numbers in a path are secrets: who knows a channel of a trickle door may use it.
 std::string without_secrets(std::string_view path) {
     constexpr std::size_t secret_digits = 32;
-    const auto is_digit = [](char c) {
-        return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-    };
+    const auto is_digit = [](char c) { return hex_value(c) >= 0; };
     std::string out;
     while (!path.empty()) {
         const auto* const end = std::find_if_not(path.begin(), path.end(), is_digit);
