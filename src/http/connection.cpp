@@ -1,13 +1,11 @@
 #include "http/connection.hpp"
 
-#include "base/hex.hpp"
+#include "base/log_safe.hpp"
 #include "http/socket_relay.hpp"
 #include "http/target.hpp"
 
 #include <boost/asio/detached.hpp>
 #include <boost/asio/write.hpp>
-
-#include <algorithm>
 
 namespace rivulet::http {
 namespace {
@@ -17,26 +15,6 @@ constexpr auto tls_handshake_limit = std::chrono::seconds(10);
 constexpr auto linger_limit = std::chrono::seconds(2);
 // The same for a connection that is one too many.
 constexpr auto crowded_linger = std::chrono::milliseconds(200);
-
-// Long hex numbers in a path are secrets: who knows a channel of a trickle door may use it.
-std::string without_secrets(std::string_view path) {
-    constexpr std::size_t secret_digits = 32;
-    const auto is_digit = [](char c) { return hex_value(c) >= 0; };
-    std::string out;
-    while (!path.empty()) {
-        const auto* const end = std::find_if_not(path.begin(), path.end(), is_digit);
-        const auto digits = static_cast<std::size_t>(end - path.begin());
-        if (digits >= secret_digits)
-            out += "…";
-        else
-            out += path.substr(0, digits);
-        path.remove_prefix(digits);
-        const auto other = std::min<std::size_t>(path.size(), 1);
-        out += path.substr(0, other);
-        path.remove_prefix(other);
-    }
-    return out;
-}
 
 std::size_t index_of(shards& shards, const asio::any_io_executor& executor) {
     for (std::size_t i = 0; i < shards.size(); ++i)
@@ -194,7 +172,7 @@ awaitable<connection::next> connection::answer(std::shared_ptr<connection> self)
             co_await answer_whole(now);
     } catch (const std::exception& e) {
         owner_->log.error(
-            "{} {}: {}", std::string(now.header().method_string()), without_secrets(path), e.what()
+            "{} {}: {}", std::string(now.header().method_string()), log_safe(path), e.what()
         );
         crashed = true;
     }

@@ -1,13 +1,12 @@
 #include "trickle/server.hpp"
 
+#include "base/log_safe.hpp"
 #include "trickle/reply_pump.hpp"
 #include "trickle/request_path.hpp"
 #include "trickle/segment_upload.hpp"
 #include "trickle/server_reply.hpp"
 
 #include <boost/beast/http/status.hpp>
-
-#include <algorithm>
 
 namespace rivulet::trickle {
 
@@ -27,19 +26,6 @@ void server::mount(http::server& front, shards& shards) {
 }
 
 namespace {
-
-// Whoever knows the random part of a channel's name may use it, so logs show only its begin.
-std::string log_name(const std::string& name) {
-    constexpr std::size_t shown = 8, random = 32;
-    constexpr std::string_view digits = "0123456789abcdef";
-    for (auto from = name.find_first_of(digits); from != name.npos;) {
-        const auto to = std::min(name.find_first_not_of(digits, from), name.size());
-        if (to - from >= random)
-            return name.substr(0, from + shown) + "\u2026" + name.substr(to);
-        from = name.find_first_of(digits, to);
-    }
-    return name;
-}
 
 http::response method_not_allowed(std::string_view allowed) {
     auto made = text_error(405, "Method Not Allowed");
@@ -263,7 +249,7 @@ awaitable<void> server::read(http::exchange& now, const std::string& name, std::
         if (failed == errc::lagged)
             log_.info(
                 "channel {}: reader {} cut at segment {}: too slow",
-                log_name(name),
+                log_safe(name),
                 now.connection().remote_address(),
                 what->seq()
             );
