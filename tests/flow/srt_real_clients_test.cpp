@@ -6,9 +6,13 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdio>
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
+#include <memory>
+#include <sys/prctl.h>
+#include <sys/stat.h>
 #include <thread>
 
 using namespace rivulet;
@@ -59,16 +63,26 @@ std::size_t units_of(const srt_rig& rig, media::track_kind kind) {
 
 std::vector<std::string>
 ffmpeg_publish(const std::string& file, const std::string& to, bool loop = false) {
-    std::vector<std::string> words{"ffmpeg", "-nostdin", "-v", "warning", "-re"};
+    std::vector<std::string> words{"ffmpeg", "-nostdin", "-y", "-v", "warning", "-re"};
     if (loop)
         words.insert(words.end(), {"-stream_loop", "-1"});
     words.insert(words.end(), {"-i", sample_path(file), "-c", "copy", "-f", "mpegts", to});
     return words;
 }
 
+// What a program of the test leaves running becomes the test's child, and is a failure.
+struct srt_real_clients : testing::Test {
+    srt_real_clients() { ::prctl(PR_SET_CHILD_SUBREAPER, 1); }
+
+    void TearDown() override {
+        // 0: some run. -1: there is none.
+        EXPECT_EQ(::waitpid(-1, nullptr, WNOHANG), -1) << "a program still runs, or nobody waited";
+    }
+};
+
 } // namespace
 
-TEST(srt_real_clients, ffmpeg_publishes_and_reads_encrypted) {
+TEST_F(srt_real_clients, ffmpeg_publishes_and_reads_encrypted) {
     srt_rig rig(with_passphrase());
     const scratch where;
     program publisher(
@@ -102,7 +116,7 @@ TEST(srt_real_clients, ffmpeg_publishes_and_reads_encrypted) {
     EXPECT_TRUE(soon([&] { return rig.behind.publishers().at(0).ended; }));
 }
 
-TEST(srt_real_clients, ffmpeg_with_a_wrong_passphrase_is_refused) {
+TEST_F(srt_real_clients, ffmpeg_with_a_wrong_passphrase_is_refused) {
     srt_rig rig(with_passphrase());
     program publisher(
         ffmpeg_publish("aac.ts", url(rig, "publish:cam", false) + "&passphrase=another+passphrase")
@@ -111,7 +125,7 @@ TEST(srt_real_clients, ffmpeg_with_a_wrong_passphrase_is_refused) {
     EXPECT_TRUE(rig.behind.publishers().empty());
 }
 
-TEST(srt_real_clients, ffmpeg_publishes_what_broadcasters_use) {
+TEST_F(srt_real_clients, ffmpeg_publishes_what_broadcasters_use) {
     srt_rig rig;
     for (const char* sample : {"mp2.ts", "opus.ts", "mp3.ts"}) {
         const auto before = units_of(rig, media::track_kind::audio);
@@ -123,24 +137,30 @@ TEST(srt_real_clients, ffmpeg_publishes_what_broadcasters_use) {
     EXPECT_EQ(rig.behind.publishers().at(0).formats.back().audio->type, media::codec::aac);
 }
 
-TEST(srt_real_clients, srt_live_transmit_publishes_from_a_pipe_and_reads) {
+TEST_F(srt_real_clients, srt_live_transmit_publishes_from_a_pipe_and_reads) {
     srt_rig rig(with_passphrase());
     const scratch where;
     ASSERT_EQ(program({"sh", "-c", "command -v srt-live-transmit"}).wait(), 0)
         << "srt-live-transmit is not installed (srt-tools)";
-    // It polls its input, so a file will not do. Messages of 1456 bytes: not whole packets.
-    program publisher({
-        "sh",
-        "-c",
-        "ffmpeg -nostdin -v error -re -stream_loop -1 -i \"$1\" -c copy -f mpegts - | "
-        "exec srt-live-transmit -q file://con \"$2\"",
-        "sh",
-        sample_path("aac.ts"),
-        url(rig, "publish:cam"),
-    });
+    // It polls its input, so a file will not do. Messages of 1456 bytes: not whole packets. No
+    // shell between: what it started would outlive it.
+    const auto pipe = where / "pipe";
+    ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+    // Nobody's opening of it waits for another end. "e": the programs don't hold it, too.
+    const std::unique_ptr<std::FILE, decltype([](std::FILE* file) { std::fclose(file); })> held(
+        std::fopen(pipe.c_str(), "r+e")
+    );
+    program source(ffmpeg_publish("aac.ts", pipe, true));
+    program publisher(
+        {"srt-live-transmit", "-q", "-a:no", "file://con", url(rig, "publish:cam")},
+        "/dev/null",
+        pipe
+    );
     ASSERT_TRUE(soon([&] { return units_of(rig, media::track_kind::video) > 20; }));
     program reader(
         {"timeout",
+         "-k",
+         "2",
          "-s",
          "INT",
          "3",
