@@ -225,6 +225,31 @@ frame_pacer::step frame_pacer::next(running_time now) {
     return out;
 }
 
+void frame_pacer::change_format(bool every_unit) {
+    settings_.every_unit = every_unit;
+    wait_for_keyframe_ = false;
+    last_.reset(); // in the old format
+    const auto has_picture = [](const auto& each) { return bool(each.second.processed); };
+    for (auto left = std::count_if(slots_.begin(), slots_.end(), has_picture); left > 0;) {
+        auto& front = slots_.begin()->second;
+        if (!front.processed) {
+            ++counters_.skipped; // a later one is here
+        } else {
+            --left;
+            waiting_unit unit;
+            unit.frame.what = paced_frame::kind::processed;
+            unit.frame.time = front.time;
+            unit.frame.duration = front.duration;
+            unit.frame.content = std::move(front.processed);
+            if (left_ && front.time <= *left_)
+                ++counters_.dropped;
+            else
+                units_.push_back(std::move(unit));
+        }
+        erase(slots_.begin());
+    }
+}
+
 void frame_pacer::clear() {
     slots_.clear();
     extra_ = 0;

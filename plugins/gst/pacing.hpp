@@ -97,6 +97,13 @@ class frame_pacer {
 
     bool empty() const { return slots_.empty() && units_.empty(); }
 
+    // The output's format changes: pictures and units that are here leave at once, in their order
+    // and before everything of the new format; frames that wait for theirs wait on.
+    void change_format(bool every_unit);
+
+    // Came in a format that is not the output's any more.
+    void drop_one() { ++counters_.dropped; }
+
     // A flush: all is forgotten, pictures of before the newest frame too.
     void clear();
 

@@ -24,6 +24,10 @@ bool is_encoded(GstCaps* caps) {
     return gst_structure_has_name(gst_caps_get_structure(caps, 0), "video/x-h264");
 }
 
+bool is_raw(GstCaps* caps) {
+    return caps && gst_structure_has_name(gst_caps_get_structure(caps, 0), "video/x-raw");
+}
+
 std::optional<running_time> running(const GstSegment& segment, GstClockTime at) {
     guint64 time = 0;
     if (!GST_CLOCK_TIME_IS_VALID(at) || segment.format != GST_FORMAT_TIME)
@@ -179,8 +183,10 @@ bool video_side::set_caps(GstCaps* caps) {
         if (!gst_video_info_from_caps(&info, caps))
             return false;
     }
-    if (encoded != input_encoded_)
+    if (encoded != input_encoded_) {
         encoder_.reset();
+        sent_format_.reset(); // what is sent begins anew, with a keyframe
+    }
     input_encoded_ = encoded;
     input_caps_ = media::retain(caps);
     frame_duration_ =
@@ -193,9 +199,13 @@ bool video_side::set_caps(GstCaps* caps) {
     auto allowed = adopt(gst_pad_peer_query_caps(src_, nullptr));
     const bool takes_raw = gst_caps_can_intersect(allowed.get(), raw.get());
     const bool takes_coded = gst_caps_can_intersect(allowed.get(), coded.get());
-    output_encoded_ = takes_coded && (!takes_raw || encoded);
+    const bool coded_out = takes_coded && (!takes_raw || encoded);
 
     std::unique_lock lock(link_.mutex);
+    if (output_encoded_.exchange(coded_out) != coded_out) {
+        pacer_.change_format(coded_out);
+        output_.wake();
+    }
     rate_ = {rate, per};
     if (encoded) {
         shape_like_.reset();
@@ -378,27 +388,30 @@ void video_side::output_format(const media::video_format& format) {
 
 void video_side::output_unit(const media::access_unit& unit) {
     if (output_encoded_) {
+        decoder_.reset(); // of before, when pictures were wanted
         unit_seen_ = unit_seen_ || unit.keyframe;
-        if (!unit_seen_)
+        if (!unit_seen_ || !coded_caps_)
             return;
         auto buffer = wrap(unit.data);
         if (!unit.keyframe)
             GST_BUFFER_FLAG_SET(buffer.get(), GST_BUFFER_FLAG_DELTA_UNIT);
-        decoded(
+        processed(
             unit.pts,
-            make_picture(buffer.get(), nullptr),
+            true,
+            make_picture(buffer.get(), coded_caps_.get()),
             to_time(unit.pts - unit.dts),
             {unit.data.size(), unit.keyframe}
         );
         return;
     }
+    unit_seen_ = false;
     const auto type = coded_format_ ? coded_format_->type : media::codec::h264;
     if (!decoder_ || type != decoder_type_ || health_.take_broken()) {
         decoder_.reset();
         decoding_events events;
         events.sample = [this](std::int64_t stamp, GstSample* sample) {
             health_.gave();
-            decoded(stamp, picture(gst_sample_ref(sample), &gst_sample_unref), {});
+            processed(stamp, false, picture(gst_sample_ref(sample), &gst_sample_unref), {});
         };
         events.error = [this](const std::string& why) {
             if (health_.failed())
@@ -418,8 +431,8 @@ void video_side::output_unit(const media::access_unit& unit) {
 }
 
 // Also on the decoder's thread.
-void video_side::decoded(
-    std::int64_t stamp, picture content, running_time dts_ahead, unit_facts facts
+void video_side::processed(
+    std::int64_t stamp, bool coded, picture content, running_time dts_ahead, unit_facts facts
 ) {
     std::optional<running_time> late;
     running_time promised{};
@@ -428,6 +441,10 @@ void video_side::decoded(
         const auto placed = link_.place(stamp);
         if (!placed || flushing_)
             return;
+        if (coded != output_encoded_) { // it changed meanwhile
+            pacer_.drop_one();
+            return;
+        }
         const auto now = link_.clock.now();
         const auto delay = pacer_.arrived(*placed, dts_ahead, std::move(content), now, facts);
         if (delay) {
@@ -462,7 +479,29 @@ bool video_side::finished(running_time now) {
 
 GstFlowReturn video_side::push(paced_frame frame) {
     tell_stalls(frame);
-    return output_encoded_ ? push_unit(std::move(frame)) : push_picture(std::move(frame));
+    if (frame.what == paced_frame::kind::gap)
+        return push_gap(frame);
+    // As it is, whatever the output's format has become meanwhile.
+    return is_raw(gst_sample_get_caps(frame.content.get())) ? push_picture(std::move(frame))
+                                                            : push_unit(std::move(frame));
+}
+
+// In the format that is there; before there is one, in the one that comes.
+GstFlowReturn video_side::push_gap(const paced_frame& frame) {
+    gst_ptr<GstCaps> like, coded;
+    if (negotiated_like_) {
+        like = media::retain(negotiated_like_.get());
+    } else if (!output_.caps()) {
+        std::unique_lock lock(link_.mutex);
+        auto& from = output_encoded_ ? coded_caps_ : shape_like_;
+        if (from)
+            (output_encoded_ ? coded : like) = media::retain(from.get());
+    }
+    if (like && !negotiate(like.get()))
+        return GST_FLOW_NOT_NEGOTIATED;
+    if (coded)
+        output_.set_caps(coded.get());
+    return output_.push_gap(frame.time, frame.duration);
 }
 
 void video_side::tell_stalls(const paced_frame& frame) {
@@ -536,8 +575,6 @@ GstFlowReturn video_side::push_picture(paced_frame frame) {
     }
     if (like && !negotiate(like.get()))
         return GST_FLOW_NOT_NEGOTIATED;
-    if (frame.what == paced_frame::kind::gap)
-        return output_.push_gap(frame.time, frame.duration);
     auto buffer = shape_.shape(frame.content.get());
     if (!buffer) {
         GST_WARNING_OBJECT(src_, "a picture can't be converted");
@@ -553,15 +590,8 @@ GstFlowReturn video_side::push_picture(paced_frame frame) {
 }
 
 GstFlowReturn video_side::push_unit(paced_frame frame) {
-    gst_ptr<GstCaps> caps;
-    {
-        std::unique_lock lock(link_.mutex);
-        caps = coded_caps_ ? media::retain(coded_caps_.get()) : nullptr;
-    }
-    if (caps)
-        output_.set_caps(caps.get());
-    if (frame.what == paced_frame::kind::gap || !caps)
-        return output_.push_gap(frame.time, frame.duration);
+    output_.set_caps(gst_sample_get_caps(frame.content.get()));
+    negotiated_like_.reset(); // pictures that follow say their format again
     auto buffer = adopt(gst_buffer_copy(gst_sample_get_buffer(frame.content.get())));
     GST_BUFFER_PTS(buffer.get()) = GstClockTime(std::max<std::int64_t>(frame.time.count(), 0));
     GST_BUFFER_DTS(buffer.get()) =

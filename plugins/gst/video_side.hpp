@@ -52,13 +52,19 @@ class video_side {
     GstFlowReturn send_encoded(GstBuffer* buffer, std::int64_t stamp);
     bool make_encoder();
     void flushed();
-    void
-    decoded(std::int64_t stamp, picture content, running_time dts_ahead, unit_facts facts = {});
+    void processed(
+        std::int64_t stamp,
+        bool coded,
+        picture content,
+        running_time dts_ahead,
+        unit_facts facts = {}
+    );
 
     // Output, on its task.
     frame_pacer::step next(running_time now);
     bool finished(running_time now);
     GstFlowReturn push(paced_frame frame);
+    GstFlowReturn push_gap(const paced_frame& frame);
     GstFlowReturn push_picture(paced_frame frame);
     GstFlowReturn push_unit(paced_frame frame);
     bool negotiate(GstCaps* like);
@@ -76,7 +82,7 @@ class video_side {
     std::unique_ptr<video_encoder> encoder_;
     int applied_kbit_ = 0;
     std::atomic<bool> keyframe_wanted_{false};
-    std::atomic<bool> output_encoded_{false};
+    std::atomic<bool> output_encoded_{false}; // changes with the link's lock
 
     // With the link's lock.
     bool flushing_ = false, ended_ = false;

@@ -244,6 +244,58 @@ TEST_F(livepeerai_gateway, h264_passes_without_being_encoded_again) {
     EXPECT_TRUE(rig.errors.empty());
 }
 
+TEST_F(livepeerai_gateway, all_leaves_under_its_own_caps_when_the_input_is_coded_for_a_while) {
+    const std::string size = "width=320,height=180,framerate=30/1";
+    element_rig rig(with({{"pipeline", "passthrough"}, {"params", ""}}));
+    GstHarness* encoder =
+        gst_harness_new_parse("x264enc tune=zerolatency key-int-max=10 ! capsfilter "
+                              "caps=\"video/x-h264,stream-format=byte-stream,alignment=au\"");
+    gst_harness_set_src_caps_str(encoder, ("video/x-raw,format=I420," + size).c_str());
+
+    struct seen {
+        std::atomic<int> raw{0}, coded{0}, wrong{0};
+    } seen;
+
+    gst_pad_add_probe(
+        rig.harness->sinkpad,
+        GST_PAD_PROBE_TYPE_BUFFER,
+        [](GstPad* pad, GstPadProbeInfo* info, gpointer data) {
+            auto& seen = *static_cast<struct seen*>(data);
+            auto caps = media::adopt(gst_pad_get_current_caps(pad));
+            const bool raw =
+                gst_structure_has_name(gst_caps_get_structure(caps.get(), 0), "video/x-raw");
+            const auto size = gst_buffer_get_size(GST_PAD_PROBE_INFO_BUFFER(info));
+            ++(raw ? seen.raw : seen.coded);
+            seen.wrong += raw != (size == 320 * 180 * 3 / 2);
+            return GST_PAD_PROBE_OK;
+        },
+        &seen,
+        nullptr
+    );
+    ASSERT_TRUE(rig.play_until([&] { return rig.shows(60); }));
+    rig.set_caps(("video/x-h264,stream-format=byte-stream,alignment=au," + size).c_str());
+    gst_video_info_set_format(&rig.info, GST_VIDEO_FORMAT_I420, 320, 180);
+    const auto until = steady_clock::now() + 10s;
+    for (auto next = rig.now(); seen.coded < 15 && steady_clock::now() < until;) {
+        if (rig.now() < next) {
+            std::this_thread::sleep_for(2ms);
+            continue;
+        }
+        gst_harness_push(encoder, rig.picture(next, 60));
+        GstBuffer* unit = gst_harness_pull(encoder);
+        GST_BUFFER_PTS(unit) = GST_BUFFER_DTS(unit) = next;
+        ASSERT_EQ(gst_harness_push(rig.harness, unit), GST_FLOW_OK);
+        next += GST_SECOND / 30;
+    }
+    gst_harness_teardown(encoder);
+    EXPECT_GE(seen.coded, 15);
+    const int raw_before = seen.raw;
+    rig.set_caps(("video/x-raw,format=I420," + size).c_str());
+    EXPECT_TRUE(rig.play_until([&] { return seen.raw > raw_before + 15; }));
+    EXPECT_EQ(seen.wrong, 0);
+    EXPECT_TRUE(rig.errors.empty());
+}
+
 TEST(livepeerai_refused, a_wrong_token_is_a_clear_error_without_the_token) {
     char name[] = "/tmp/rivulet-keys-XXXXXX";
     ::close(::mkstemp(name));

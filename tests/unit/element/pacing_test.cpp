@@ -122,6 +122,30 @@ TEST_F(paced, at_the_deadline_each_policy_shows_its_own) {
     }
 }
 
+TEST_F(paced, pictures_that_wait_leave_before_units_of_a_new_format) {
+    in(0, 5);
+    back(1, 100ms);
+    back(3, 100ms);
+    pacer.change_format(true);
+    back(4, 110ms, 7);
+    EXPECT_EQ(leaves(110ms), "p1 p3 p4 ");
+    EXPECT_EQ(pacer.counters().skipped, 2u);
+    EXPECT_TRUE(pacer.empty());
+}
+
+TEST_F(paced, units_that_wait_leave_before_pictures_of_a_new_format_and_none_is_frozen) {
+    set(stall_policy::freeze, true);
+    in(0, 4);
+    back(0, 40ms);
+    back(1, 60ms);
+    pacer.change_format(false);
+    back(2, 100ms);
+    EXPECT_EQ(leaves(100ms), "p0 p1 p2 ");
+    pacer.change_format(true);
+    pacer.change_format(false);
+    EXPECT_EQ(leaves(time(3) + 500ms), "-3 "); // not a picture of before
+}
+
 TEST_F(paced, what_is_frozen_is_the_newest_picture_and_the_original_the_frames_own) {
     in(0, 2, 50);
     back(0, 40ms, 9);
