@@ -11,6 +11,8 @@ import sys
 import tempfile
 import unittest
 
+import leftovers  # programs end with the test
+
 DEMO, RIVULET = sys.argv.pop(1), sys.argv.pop(1)
 
 

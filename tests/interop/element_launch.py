@@ -12,6 +12,8 @@ import tempfile
 import time
 import unittest
 
+import leftovers  # programs end with the test
+
 RIVULET, PLUGIN, PAGE = sys.argv[1:4]
 del sys.argv[1:4]
 SCRATCH = tempfile.TemporaryDirectory()

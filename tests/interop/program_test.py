@@ -14,6 +14,8 @@ import unittest
 import urllib.error
 import urllib.request
 
+import leftovers  # programs end with the test
+
 RIVULET = sys.argv.pop(1)
 REST = ["-srtAddr", "127.0.0.1:0", "-cliAddr", "127.0.0.1:0"]
 ANY = ["-httpAddr", "127.0.0.1:0", "-rtmpAddr", "127.0.0.1:0", *REST]
@@ -27,12 +29,12 @@ def run(*arguments, **environment):
 class running:
     """A rivulet process until the end of the with block; `ports` are what it announced."""
 
-    def __init__(self, *arguments):
-        self.arguments = arguments
+    def __init__(self, *arguments, env=None):
+        self.arguments, self.env = arguments, env
 
     def __enter__(self):
         self.process = subprocess.Popen([RIVULET, *self.arguments], stdout=subprocess.PIPE,
-                                        stderr=subprocess.PIPE, text=True)
+                                        stderr=subprocess.PIPE, text=True, env=self.env)
         self.ready = self.process.stdout.readline()
         self.ports = {name: int(port) for name, port in re.findall(r"(\w+) [\w.:\[\]]*:(\d+)", self.ready.split("ready:")[-1])}
         return self
@@ -116,15 +118,13 @@ class service_manager(unittest.TestCase):
                 name = f"{at}{folder}/notify"
                 notices.bind("\0" + name[1:] if at else name)
                 notices.settimeout(20)
-                process = subprocess.Popen([RIVULET, *ANY], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-                                           env={"PATH": os.environ["PATH"], "NOTIFY_SOCKET": name})
-                doors = notices.recv(4096).decode()
-                self.assertRegex(doors, r"^READY=1\nSTATUS=http 127\.0\.0\.1:\d+, rtmp 127\.0\.0\.1:\d+")
-                self.assertIn(doors.split("STATUS=")[1], process.stdout.readline())
-                process.send_signal(signal.SIGTERM)
-                self.assertEqual(notices.recv(4096), b"STOPPING=1")
-                process.communicate(timeout=30)
-                self.assertEqual(process.returncode, 0)
+                with running(*ANY, env={"PATH": os.environ["PATH"], "NOTIFY_SOCKET": name}) as gateway:
+                    doors = notices.recv(4096).decode()
+                    self.assertRegex(doors, r"^READY=1\nSTATUS=http 127\.0\.0\.1:\d+, rtmp 127\.0\.0\.1:\d+")
+                    self.assertIn(doors.split("STATUS=")[1], gateway.ready)
+                    code, _ = gateway.end(signal.SIGTERM)
+                    self.assertEqual(notices.recv(4096), b"STOPPING=1")
+                    self.assertEqual(code, 0)
 
     def test_hears_it_though_it_is_busy_at_that_moment(self):
         with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notices, \
@@ -138,26 +138,21 @@ class service_manager(unittest.TestCase):
                 while True:
                     others.sendto(b"other", name)
                     waiting += 1
-            with subprocess.Popen([RIVULET, *ANY], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-                                  env={"PATH": os.environ["PATH"], "NOTIFY_SOCKET": name}) as process:
+            with running(*ANY, env={"PATH": os.environ["PATH"], "NOTIFY_SOCKET": name}) as gateway:
                 # The announcement comes first: nobody listens until then.
-                self.assertIn("ready", process.stdout.readline())
+                self.assertIn("ready", gateway.ready)
                 time.sleep(0.3)
                 for _ in range(waiting):
                     self.assertEqual(notices.recv(4096), b"other")
                 self.assertRegex(notices.recv(4096), rb"^READY=1\n")
-                process.send_signal(signal.SIGTERM)
-                process.communicate(timeout=30)
-                self.assertEqual(process.returncode, 0)
+                self.assertEqual(gateway.end(signal.SIGTERM)[0], 0)
 
     def test_that_nobody_hears_is_no_reason_to_fail_but_a_warning(self):
         for name in ("/no/such/socket", "relative", "@", "/" + "x" * 200):
-            with subprocess.Popen([RIVULET, *ANY], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                                  env={"PATH": os.environ["PATH"], "NOTIFY_SOCKET": name}) as process:
-                self.assertIn("ready", process.stdout.readline())
-                process.send_signal(signal.SIGTERM)
-                _, log = process.communicate(timeout=30)
-                self.assertEqual(process.returncode, 0)
+            with running(*ANY, env={"PATH": os.environ["PATH"], "NOTIFY_SOCKET": name}) as gateway:
+                self.assertIn("ready", gateway.ready)
+                code, log = gateway.end(signal.SIGTERM)
+                self.assertEqual(code, 0)
                 self.assertIn("the service manager was not told READY=1", log)
 
 

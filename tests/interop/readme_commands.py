@@ -12,6 +12,8 @@ import tempfile
 import unittest
 import urllib.request
 
+import leftovers  # programs end with the test
+
 README = sys.argv.pop(2)
 RIVULET = sys.argv.pop(1)
 WITHOUT_MODEL = {"segment-anything-2", "llm"}

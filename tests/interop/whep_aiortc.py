@@ -13,6 +13,8 @@ import aiohttp
 import aioice.ice
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 
+import leftovers  # programs end with the test
+
 aioice.ice.get_host_addresses = lambda *_, **__: ["127.0.0.1"]
 
 

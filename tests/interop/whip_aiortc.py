@@ -19,6 +19,8 @@ import numpy
 from aiortc import (MediaStreamTrack, RTCConfiguration, RTCPeerConnection, RTCRtpSender,
                     RTCSessionDescription)
 
+import leftovers  # programs end with the test
+
 aioice.ice.get_host_addresses = lambda *_, **__: ["127.0.0.1"]
 
 

@@ -16,6 +16,8 @@ import unittest
 import urllib.error
 import urllib.request
 
+import leftovers  # programs end with the test
+
 RIVULET = sys.argv.pop(1)
 RUNNER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "aiohttp_runner.py")
 PATIENCE = 20
