@@ -84,9 +84,13 @@ stop() {
 
 # A program that ended by itself ends the sample, unless it was started to end.
 all_alive() {
-    local i
+    local i cure
     for i in "${!pids[@]}"; do
-        kill -0 "${pids[i]}" 2>/dev/null || fail "${names[i]} ended by itself" "${names[i]}"
+        kill -0 "${pids[i]}" 2>/dev/null && continue
+        cure=
+        ! grep -q 'Address already in use' "$scratch/${names[i]}.log" 2>/dev/null ||
+            cure="; RIVULET_SAMPLE_PORTS=free takes free ports"
+        fail "${names[i]} ended by itself$cure" "${names[i]}"
     done
 }
 
