@@ -1,6 +1,7 @@
 #include "media/flv_ingest.hpp"
 
 #include "media/aac.hpp"
+#include "media/entry_points.hpp"
 #include "media/flv_tag.hpp"
 #include "media/gst_ptr.hpp"
 #include "media/h264.hpp"
@@ -73,6 +74,7 @@ struct flv_ingest::impl : std::enable_shared_from_this<flv_ingest::impl> {
 
     // pipeline's thread
     stream_format format;
+    entry_points entries;
     gst_ptr<GstCaps> audio_caps;
 
     struct branch {
@@ -462,9 +464,13 @@ struct flv_ingest::impl : std::enable_shared_from_this<flv_ingest::impl> {
         bytes data = map_buffer(buffer);
         if (!times || data.empty())
             return;
-        bool keyframe = h264::has_idr(data.view());
-        if (keyframe)
+        bool keyframe = entries(data.view(), times->dts);
+        if (keyframe) {
+            // The parser puts them in front of an IDR only.
+            if (format.video && h264::find_parameter_sets(data.view()).sps.empty())
+                data = h264::with_parameter_sets(data, format.video->sps, format.video->pps);
             learn_video(data.view());
+        }
         if (!format.video)
             return; // no decoder could start with it
         deliver(track_kind::video, *times, keyframe, std::move(data));

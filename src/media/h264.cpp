@@ -198,6 +198,55 @@ bool has_idr(byte_span annexb) {
     return false;
 }
 
+bool has_recovery_point(byte_span annexb) {
+    constexpr unsigned recovery_point = 6;
+    nal_range nals(annexb);
+    for (auto head = nals.peek(); head; head = nals.peek()) {
+        int type = *head & 0x1f;
+        if (type >= slice && type <= slice_idr)
+            return false;
+        byte_span nal = nals.next();
+        if (type != sei || nal.size() < 2)
+            continue;
+        auto messages = without_emulation_prevention(nal.subspan(1));
+        std::size_t at = 0;
+        // Both numbers are sums of octets, of which all but the last are 255.
+        auto number = [&] {
+            std::size_t sum = 0;
+            while (at < messages.size()) {
+                std::uint8_t octet = messages[at++];
+                sum += octet;
+                if (octet != 0xff)
+                    break;
+            }
+            return sum;
+        };
+        while (at + 2 < messages.size()) { // the last octet ends the NAL unit
+            auto kind = number();
+            auto size = number();
+            if (kind == recovery_point && size > 0 && at < messages.size())
+                return true;
+            if (size > messages.size() - at)
+                break;
+            at += size;
+        }
+    }
+    return false;
+}
+
+bytes with_parameter_sets(const bytes& annexb, byte_span sps_nal, byte_span pps_nal) {
+    static constexpr std::uint8_t start_code[] = {0, 0, 0, 1};
+    auto whole = std::make_shared<std::vector<std::uint8_t>>();
+    whole->reserve(8 + sps_nal.size() + pps_nal.size() + annexb.size());
+    for (byte_span nal : {sps_nal, pps_nal}) {
+        whole->insert(whole->end(), std::begin(start_code), std::end(start_code));
+        whole->insert(whole->end(), nal.begin(), nal.end());
+    }
+    whole->insert(whole->end(), annexb.view().begin(), annexb.view().end());
+    byte_span view = *whole;
+    return bytes(std::move(whole), view);
+}
+
 parameter_sets find_parameter_sets(byte_span annexb) {
     parameter_sets found;
     nal_range nals(annexb);

@@ -46,6 +46,10 @@ std::optional<sps_info> parse_sps(byte_span nal);
 // True when a slice of type 5 is in the Annex B unit.
 bool has_idr(byte_span annexb);
 
+// True when an SEI message in front of the first slice says that a decoder may begin here, at once
+// or after a few pictures: how open GOPs and streams with intra refresh are entered.
+bool has_recovery_point(byte_span annexb);
+
 // The first SPS and PPS of an Annex B unit, which point into it; empty spans when absent. Looks no
 // further than the first slice.
 struct parameter_sets {
@@ -53,6 +57,9 @@ struct parameter_sets {
 };
 
 parameter_sets find_parameter_sets(byte_span annexb);
+
+// The Annex B unit with these two in front.
+bytes with_parameter_sets(const bytes& annexb, byte_span sps, byte_span pps);
 
 // AVCDecoderConfigurationRecord ("avcC", FLV sequence header) with 4-byte lengths.
 std::vector<std::uint8_t> make_avcc_record(byte_span sps, byte_span pps);

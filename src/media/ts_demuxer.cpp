@@ -1,6 +1,7 @@
 #include "media/ts_demuxer.hpp"
 
 #include "media/aac.hpp"
+#include "media/entry_points.hpp"
 #include "media/h264.hpp"
 #include "media/timestamps.hpp"
 #include "media/ts_tables.hpp"
@@ -86,6 +87,7 @@ struct ts_demuxer::impl {
     std::vector<ts_stream> program;
     std::optional<track> video, audio;
     unwrap33 clock;
+    entry_points entries;
     stream_format format, announced;
 
     impl(ts_demuxer_events e, ts_demuxer_options o) : events(std::move(e)), options(o) {}
@@ -389,8 +391,8 @@ struct ts_demuxer::impl {
         codec type, bytes data, std::optional<std::int64_t> pts, std::optional<std::int64_t> dts
     ) {
         access_unit unit;
-        unit.keyframe =
-            type == codec::h264 ? h264::has_idr(data.view()) : h265::has_random_access(data.view());
+        unit.keyframe = type == codec::h264 ? dts && entries(data.view(), *dts)
+                                            : h265::has_random_access(data.view());
         if (type == codec::h264)
             data = learn_h264(std::move(data), unit.keyframe);
         else
@@ -406,7 +408,7 @@ struct ts_demuxer::impl {
         deliver(std::move(unit));
     }
 
-    // Keeps the newest parameter sets, and puts them in front of an IDR that has none.
+    // Keeps the newest parameter sets, and puts them in front of a keyframe that has none.
     bytes learn_h264(bytes data, bool keyframe) {
         auto sets = h264::find_parameter_sets(data.view());
         auto differs = [](byte_span a, const block& b) { return !std::ranges::equal(a, b); };
@@ -422,16 +424,7 @@ struct ts_demuxer::impl {
             known.pps.assign(sets.pps.begin(), sets.pps.end());
         if (!keyframe || !sets.sps.empty() || known.sps.empty() || known.pps.empty())
             return data;
-        auto whole = std::make_shared<block>();
-        whole->reserve(8 + known.sps.size() + known.pps.size() + data.size());
-        static constexpr std::uint8_t start_code[] = {0, 0, 0, 1};
-        for (const block* set : {&known.sps, &known.pps}) {
-            whole->insert(whole->end(), std::begin(start_code), std::end(start_code));
-            whole->insert(whole->end(), set->begin(), set->end());
-        }
-        whole->insert(whole->end(), data.view().begin(), data.view().end());
-        byte_span view = *whole;
-        return bytes(std::move(whole), view);
+        return h264::with_parameter_sets(data, known.sps, known.pps);
     }
 
     void learn_h265(byte_span data) {

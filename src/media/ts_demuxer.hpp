@@ -20,7 +20,7 @@ struct ts_demuxer_events {
     // then whenever details appear or change; always complete for a track before its first unit.
     std::function<void(const stream_format&)> format;
     // Video: Annex B as sent, an access unit delimiter included if the sender wrote one; parameter
-    // sets are put in front of an IDR that came without.
+    // sets are put in front of a keyframe that came without.
     std::function<void(access_unit)> unit;
 };
 

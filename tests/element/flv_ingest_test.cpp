@@ -243,6 +243,39 @@ TEST(flv_ingest, follows_a_change_of_the_picture_size) {
     EXPECT_EQ(seen.of(video).size(), 150u);
 }
 
+// As encoders with intra refresh send it: one IDR, then recovery points.
+TEST(flv_ingest, a_recovery_point_is_a_keyframe_with_parameter_sets_where_no_idr_comes) {
+    listener seen;
+    auto ingest = ingest_for(seen);
+    std::size_t frames = 0;
+    for (const auto& tag : test::read_flv("video_only.flv")) {
+        if (tag.type != flv_tag_type::video)
+            continue;
+        auto header = parse_flv_video(tag.body.view()).value();
+        if (header.packet != flv_packet::frame) {
+            push(*ingest, tag);
+            continue;
+        }
+        if (frames > 0 && header.keyframe)
+            break;
+        // One picture a second, each but the first with the message in front of its slice.
+        auto view = tag.body.view();
+        std::vector<std::uint8_t> body(view.begin(), view.begin() + 5);
+        if (frames > 0)
+            body.insert(body.end(), {0, 0, 0, 5, 6, 6, 1, 0xc4, 0x80});
+        body.insert(body.end(), view.begin() + 5, view.end());
+        ingest->push_tag(9, std::uint32_t(1000 * frames), body);
+        ++frames;
+    }
+    ASSERT_GT(frames, 10u);
+    ASSERT_TRUE(seen.wait_for_units(frames));
+    auto units = seen.of(video);
+    for (std::size_t i = 0; i < units.size(); ++i) {
+        EXPECT_EQ(units[i].keyframe, i % 5 == 0) << i;
+        EXPECT_EQ(!h264::find_parameter_sets(units[i].data.view()).sps.empty(), i % 5 == 0) << i;
+    }
+}
+
 TEST(flv_ingest, follows_a_change_of_the_audio_codec) {
     listener seen;
     auto ingest = ingest_for(seen);

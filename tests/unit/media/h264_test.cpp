@@ -60,6 +60,31 @@ TEST(h264, only_a_slice_of_type_five_is_an_idr) {
     EXPECT_FALSE(h264::has_idr(bytes_of{}));
 }
 
+TEST(h264, a_recovery_point_is_found_among_other_messages_in_front_of_the_slice) {
+    const bytes_of delimiter{0, 0, 1, 0x09, 0xf0}, slice{0, 0, 1, 0x41, 1, 2};
+    const bytes_of message{0, 0, 1, 0x06, 6, 1, 0xc4, 0x80};
+    const bytes_of after_another{0, 0, 1, 0x06, 5, 2, 7, 7, 6, 1, 0xc4, 0x80};
+    bytes_of after_a_long_one{0, 0, 1, 0x06, 5, 255, 1};
+    after_a_long_one.insert(after_a_long_one.end(), 256, 0x55);
+    after_a_long_one.insert(after_a_long_one.end(), {6, 1, 0xc4, 0x80});
+    const bytes_of other{0, 0, 1, 0x06, 5, 2, 6, 1, 0x80},
+        cut_off{0, 0, 1, 0x06, 5, 200, 6, 1, 0x80};
+    auto joined = [](std::initializer_list<bytes_of> parts) {
+        bytes_of whole;
+        for (const auto& part : parts)
+            whole.insert(whole.end(), part.begin(), part.end());
+        return whole;
+    };
+    EXPECT_TRUE(h264::has_recovery_point(joined({delimiter, message, slice})));
+    EXPECT_TRUE(h264::has_recovery_point(joined({after_another, slice})));
+    EXPECT_TRUE(h264::has_recovery_point(joined({other, after_a_long_one, slice})));
+    EXPECT_FALSE(h264::has_recovery_point(joined({delimiter, other, slice})));
+    EXPECT_FALSE(h264::has_recovery_point(joined({cut_off, slice})));
+    EXPECT_FALSE(h264::has_recovery_point(joined({slice, message}))) << "it belongs to the next";
+    EXPECT_FALSE(h264::has_recovery_point(bytes_of{0, 0, 1, 0x06}));
+    EXPECT_FALSE(h264::has_recovery_point(bytes_of{0, 0, 1, 0x06, 255, 255, 255}));
+}
+
 TEST(h264, avc_records_and_units_survive_the_way_there_and_back) {
     auto recording = test::units_of("av.flv");
     const auto& video = *recording.format.video;
