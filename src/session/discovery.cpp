@@ -268,6 +268,7 @@ void discovery::impl::judge_answer(
     one.dialled = whom.address;
     one.latency = answer.latency;
     one.score = whom.score;
+    one.listed_as = whom.listed_as;
     if (!g.told)
         g.accepted.push_back(one);
     else if (g.count)
@@ -340,6 +341,20 @@ awaitable<outcome<discovery::summary>> discovery::gather(
     self->watch.gathered(g->accepted);
     g->accepted.clear();
     co_return std::move(g->result);
+}
+
+awaitable<outcome<std::set<std::string>>> discovery::listed() {
+    auto self = impl_;
+    if (!self->source)
+        co_return failure(errc::not_found, "no orchestrator is configured");
+    auto list = co_await self->source->candidates();
+    if (!list)
+        co_return list.error();
+    std::set<std::string> out;
+    for (const auto& one : *list)
+        if (one.score >= 0)
+            out.insert(one.address);
+    co_return std::move(out);
 }
 
 awaitable<outcome<info_answer>> discovery::ask_again(

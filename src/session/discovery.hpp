@@ -15,6 +15,7 @@
 
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -39,6 +40,7 @@ struct discovered {
     std::string dialled; // the address that answered; info->transcoder may differ
     duration latency{};
     double score = 1.0;
+    std::string listed_as; // the candidate that it is, or whose sibling
 };
 
 class discovery {
@@ -78,6 +80,9 @@ class discovery {
         std::size_t wanted,
         std::function<void(discovered)> found
     );
+
+    // Whom the source lists now and allows to be asked; waits only when it never had a list.
+    awaitable<outcome<std::set<std::string>>> listed();
 
     // One orchestrator again (token renewal, spec 5.7): to `url`, within 2.5 s.
     awaitable<outcome<info_answer>>

@@ -6,9 +6,9 @@ namespace rivulet::session {
 
 gather_fsm::gather_fsm(gather_rules rules, std::vector<candidate> candidates, time_point now)
     : rules_(rules), started_(now) {
-    for (auto& one : candidates)
+    for (const auto& one : candidates)
         if (one.score >= 0 && seen_.insert(one.address).second)
-            waiting_.push_back({std::move(one.address), one.score, true});
+            waiting_.push_back({one.address, one.score, true, one.address});
 }
 
 std::vector<gather_fsm::question> gather_fsm::take_questions(time_point now) {
@@ -35,7 +35,7 @@ void gather_fsm::answered(
     // Only the first entries count: one that is known already is not replaced by a later one.
     for (std::size_t i = 0; i < std::min(nodes.size(), rules_.extra_nodes); ++i)
         if (!nodes[i].empty() && seen_.insert(nodes[i]).second)
-            waiting_.push_back({nodes[i], asked.score, false});
+            waiting_.push_back({nodes[i], asked.score, false, asked.listed_as});
 }
 
 void gather_fsm::failed(const question&) {

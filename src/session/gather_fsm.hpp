@@ -33,6 +33,7 @@ class gather_fsm {
         std::string address;
         double score = 1.0;
         bool configured = true; // false: a sibling that somebody named
+        std::string listed_as;  // the candidate that it is, or that named it
     };
 
     // `candidates` in the order in which to ask.

@@ -14,7 +14,6 @@ constexpr auto renewal_limit = std::chrono::milliseconds(2500);
 constexpr std::int64_t token_margin = 180; // seconds, of 30 min
 constexpr duration least_backoff = std::chrono::seconds(1);
 constexpr duration most_backoff = std::chrono::seconds(30);
-constexpr auto keeping = std::chrono::seconds(30);
 constexpr auto forgotten = std::chrono::minutes(30); // a pool that nobody used for so long rests
 constexpr std::size_t model_bytes = 1024;
 constexpr std::size_t warnings = 1'000;
@@ -212,6 +211,7 @@ void manager::impl::heard(const std::shared_ptr<pool_entry>& entry, const discov
     found answer;
     answer.info = what.info;
     answer.dialled = what.dialled;
+    answer.listed_as = what.listed_as;
     answer.latency = what.latency;
     answer.score = what.score;
     pool::admission admitted;
@@ -290,31 +290,38 @@ manager::impl::sweep(std::shared_ptr<impl>, std::shared_ptr<pool_entry> entry, t
         co_return;
     const std::scoped_lock lock(entry->guard);
     entry->members.sweep(began, ground->now());
-    std::erase_if(entry->latency_scores, [&](const auto& one) {
-        return !entry->members.find(one.first);
-    });
-    std::erase_if(entry->standbys, [&](const auto& one) {
-        return !entry->members.find(one.first) || !entry->members.find(one.second);
-    });
+    entry->forget_the_gone();
 }
 
 // Pools in use stay fresh without a request waiting for it, and so do the tokens of standbys.
 awaitable<void> manager::impl::keep(std::shared_ptr<impl>) {
     asio::steady_timer timer(executor);
+    std::optional<std::set<std::string>> last;
     for (;;) {
-        timer.expires_after(keeping);
+        timer.expires_after(ground->options.keeping);
         const auto [ec] = co_await timer.async_wait(as_tuple);
         if (ec)
             co_return;
+        // While there is no list, nobody is taken away.
+        const auto listed = co_await network->listed();
+        const bool changed = listed && last && *last != *listed;
+        if (changed)
+            ground->log.info("the list of orchestrators changed: {} are on it", listed->size());
+        if (listed)
+            last = *listed;
         const auto now = ground->now();
         for (const auto& entry : all_pools()) {
             const std::scoped_lock lock(entry->guard);
+            if (listed) {
+                entry->members.keep_only(*listed);
+                entry->forget_the_gone();
+            }
             const auto& members = entry->members.members();
             const bool in_use =
                 std::ranges::any_of(members, [](const auto& one) { return one->in_flight > 0; });
             if (!in_use && now - entry->used > forgotten)
                 continue;
-            refresh_if_due(entry, now, members.empty() && in_use);
+            refresh_if_due(entry, now, changed || (members.empty() && in_use));
             for (const auto& [current, url] : entry->standbys) {
                 const auto member = entry->members.find(url);
                 if (member && needs_refresh(*member->info, ground->unix_now()))

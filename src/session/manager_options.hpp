@@ -22,6 +22,8 @@ struct manager_options {
     bool ignore_max_price_if_needed = false; // -ignoreMaxPriceIfNeeded
     // The first gathering knows only cold orchestrators: a warm one may still answer so long.
     duration warm_grace = std::chrono::milliseconds(150);
+    // How often pools in use are looked after, and who is no longer listed leaves them.
+    duration keeping = std::chrono::seconds(30);
     // Discovery reports late answers for so long; who wasn't heard by then is gone.
     duration late_answers = std::chrono::seconds(7);
 

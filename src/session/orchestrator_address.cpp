@@ -52,6 +52,19 @@ outcome<std::string> orchestrator_base(std::string_view address) {
     auto path = std::string(rest.substr(slash));
     while (path.ends_with('/'))
         path.pop_back();
+    if (rest.find('#') != std::string_view::npos)
+        return failure(
+            errc::invalid_argument,
+            fmt::format("orchestrator '{}': a fragment makes no sense here", shown(text))
+        );
+    // "::1" would be a missing host with the port ":1".
+    if (authority.find('[') == std::string::npos && std::ranges::count(authority, ':') > 1)
+        return failure(
+            errc::invalid_argument,
+            fmt::format(
+                "orchestrator '{}': an IPv6 address stands in brackets, [::1]:8935", shown(text)
+            )
+        );
     if (authority.empty() || authority.front() == ':')
         authority.insert(0, default_host);
     const auto bracket = authority.rfind(']');

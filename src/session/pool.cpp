@@ -71,6 +71,7 @@ pool::admission pool::add(const found& what, time_point now) {
         out.fresh = true;
     }
     member->dialled = what.dialled;
+    member->listed_as = what.listed_as;
     member->score = what.score;
     member->discovery = what.latency;
     member->seen = now;
@@ -98,6 +99,15 @@ void pool::sweep(time_point began, time_point now) {
         id_ == capability::live_video_to_video ? duration::zero() : 6 * options_.batch_refresh;
     std::erase_if(members_, [&](const member_ptr& one) {
         if (one->seen >= began || now - one->seen < keep)
+            return false;
+        one->listed = false;
+        return true;
+    });
+}
+
+void pool::keep_only(const std::set<std::string>& listed) {
+    std::erase_if(members_, [&](const member_ptr& one) {
+        if (one->listed_as.empty() || listed.contains(one->listed_as))
             return false;
         one->listed = false;
         return true;

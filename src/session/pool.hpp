@@ -19,8 +19,9 @@ namespace rivulet::session {
 
 // One orchestrator as this pool knows it. Kept alive by the attempts that use it.
 struct pool_member {
-    std::string url;     // its transcoder: its name here, and the base of every call
-    std::string dialled; // who vouched for it: only that address may change what we know
+    std::string url;       // its transcoder: its name here, and the base of every call
+    std::string dialled;   // who vouched for it: only that address may change what we know
+    std::string listed_as; // the candidate that it is, or whose sibling
     info_ptr info;
     std::optional<price> asks;
     double score = 1; // of its source
@@ -48,6 +49,7 @@ using member_ptr = std::shared_ptr<pool_member>;
 struct found {
     info_ptr info;
     std::string dialled;
+    std::string listed_as;
     duration latency{};
     double score = 1;
 };
@@ -87,6 +89,8 @@ class pool {
     // Discovery has heard everybody it would since `began`: who wasn't heard goes (live jobs) or
     // goes after an hour (batch).
     void sweep(time_point began, time_point now);
+    // Only these are candidates now: whoever came from another one goes.
+    void keep_only(const std::set<std::string>& listed);
 
     // --- the choice
     // Null when nobody is left.

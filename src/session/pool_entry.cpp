@@ -23,4 +23,11 @@ void pool_entry::wake_all() {
     waiters.clear();
 }
 
+void pool_entry::forget_the_gone() {
+    std::erase_if(latency_scores, [this](const auto& one) { return !members.find(one.first); });
+    std::erase_if(standbys, [this](const auto& one) {
+        return !members.find(one.first) || !members.find(one.second);
+    });
+}
+
 } // namespace rivulet::session

@@ -65,6 +65,8 @@ struct pool_entry {
 
     // Under the lock.
     void wake_all();
+    // What was kept about members that have left the pool.
+    void forget_the_gone();
 };
 
 } // namespace rivulet::session

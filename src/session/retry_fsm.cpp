@@ -70,9 +70,14 @@ std::string retry_fsm::summary(const std::string& nobody, time_point now) const 
         out += fmt::format(" within {} ms", milliseconds(budget_));
     if (reasons_.empty())
         return nobody.empty() ? out : out + ": " + nobody;
+    // In an order of their own: who asks again and again says the same thing each time, and logs
+    // and lists of errors can tell that it is the same.
+    std::set<std::string> each;
+    for (const auto& one : reasons_)
+        each.insert(fmt::format("{}: {}", one.orchestrator, one.why.text));
     const char* separator = ": ";
-    for (const auto& one : reasons_) {
-        out += fmt::format("{}{}: {}", separator, one.orchestrator, one.why.text);
+    for (const auto& one : each) {
+        out += separator + one;
         separator = "; ";
     }
     return out;

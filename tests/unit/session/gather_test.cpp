@@ -133,6 +133,7 @@ TEST(orchestrators_conformance, s16_extra_nodes_are_asked_one_level_deep_and_nev
     EXPECT_EQ(addresses(more), std::vector<std::string>{"a1"}) << "only the first entry";
     ASSERT_EQ(more.size(), 1u);
     EXPECT_FALSE(more[0].configured);
+    EXPECT_EQ(more[0].listed_as, questions[0].listed_as) << "it is there because of that one";
     // Known already: the second entry does not take its place.
     fsm.answered(questions[1], "b", {"a", "b2"});
     EXPECT_TRUE(fsm.take_questions(start).empty());

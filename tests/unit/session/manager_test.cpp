@@ -366,6 +366,53 @@ TEST(orchestrators_conformance, s19_pools_are_refreshed_by_age_and_when_nobody_i
     EXPECT_EQ(rig.network->asked("https://a:1"), 3);
 }
 
+TEST(manager, who_is_no_longer_listed_is_not_chosen_any_more) {
+    for (const auto id : {live, t2i}) {
+        manager_rig rig;
+        rig.options.keeping = 5ms;
+        rig.options.late_answers = 1ms;
+        rig.network->put(offer("https://a:1", "noop", id));
+        rig.network->put(offer("https://b:1", "noop", id));
+        rig.start();
+        auto s = rig.sessions->begin(job_need(id, "noop"), 5s);
+        auto running = rig.next(s);
+        ASSERT_TRUE(running) << running.error().detail;
+        rig.settle();
+        rig.network->remove("https://a:1");
+        rig.settle();
+        for (int i = 0; i < 8; ++i) {
+            auto again = rig.sessions->begin(job_need(id, "noop"), 5s);
+            auto a = rig.next(again);
+            ASSERT_TRUE(a) << a.error().detail;
+            EXPECT_EQ(a->url(), "https://b:1");
+        }
+        // An empty list is an answer, too. Who works there is not disturbed.
+        rig.network->remove("https://b:1");
+        rig.settle();
+        auto nobody = rig.sessions->begin(job_need(id, "noop"), 1s);
+        EXPECT_FALSE(rig.next(nobody));
+        EXPECT_FALSE(running->url().empty());
+        running->succeeded(std::nullopt);
+    }
+}
+
+TEST(manager, who_is_new_on_the_list_is_found_at_once) {
+    manager_rig rig;
+    rig.options.keeping = 5ms;
+    rig.network->put(offer("https://a:1", "noop"));
+    rig.start();
+    auto s = rig.sessions->begin(job_need(live, "noop"), 5s);
+    ASSERT_TRUE(rig.next(s));
+    rig.settle();
+    rig.now += 2s; // of the six minutes
+    rig.network->put(offer("https://b:1", "noop"));
+    rig.settle();
+    auto again = rig.sessions->begin(job_need(live, "noop", "b:1"), 5s);
+    auto b = rig.next(again);
+    ASSERT_TRUE(b) << b.error().detail;
+    EXPECT_EQ(b->url(), "https://b:1");
+}
+
 TEST(orchestrators_conformance, s23_a_token_with_179_s_left_is_renewed_before_use_with_181_not) {
     orchestrator_info info;
     EXPECT_FALSE(manager::needs_refresh(info, 0));

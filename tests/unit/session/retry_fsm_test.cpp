@@ -87,5 +87,20 @@ TEST(retry_fsm, says_what_was_tried) {
     EXPECT_EQ(body.at("error").at("code"), "timed_out");
 }
 
+TEST(retry_fsm, says_the_same_thing_in_whatever_order_they_were_tried) {
+    const std::vector<std::string> first{"https://a:1", "https://b:1"};
+    const std::vector<std::string> second{"https://b:1", "https://a:1", "https://b:1"};
+    const auto told = [](const std::vector<std::string>& order) {
+        retry_fsm tries(2s, start);
+        for (const auto& url : order) {
+            tries.trying(url, start);
+            tries.failed(to_fault(503, "full"), start);
+        }
+        return tries.summary("", start);
+    };
+    EXPECT_EQ(told(first), "no orchestrators available: https://a:1: full; https://b:1: full");
+    EXPECT_EQ(told(first), told(second));
+}
+
 } // namespace
 } // namespace rivulet::session

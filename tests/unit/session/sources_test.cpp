@@ -20,6 +20,18 @@ TEST(orchestrators_conformance, s11_a_list_of_addresses_is_completed_and_empty_o
     EXPECT_EQ(orchestrator_bases({":9"})->at(0), "https://127.0.0.1:9");
 }
 
+TEST(orchestrator_address, an_ipv6_address_without_brackets_and_a_fragment_are_refused) {
+    for (const auto* bad : {"::1", "2001:db8::1", "https://2001:db8::1", "https://::1:8935/x"}) {
+        const auto base = orchestrator_base(bad);
+        ASSERT_FALSE(base) << bad << " became " << *base;
+        EXPECT_NE(base.error().detail.find("brackets"), std::string::npos) << base.error().detail;
+    }
+    EXPECT_FALSE(orchestrator_base("https://o.example/#part"));
+    EXPECT_FALSE(orchestrator_base("o.example#part"));
+    EXPECT_EQ(*orchestrator_base("[::1]"), "https://[::1]:8935");
+    EXPECT_EQ(*orchestrator_base("http://[2001:db8::1]:9/x/"), "http://[2001:db8::1]:9/x");
+}
+
 TEST(webhook_list, reads_addresses_and_scores) {
     const auto list = parse_webhook_list(
         R"([{"address":"https://10.4.3.2:8935","score":0.5},{"address":"https://o.example:443/x/"}])",
