@@ -18,8 +18,10 @@ bool plain_encoding(std::string_view encoding) {
 
 } // namespace
 
-body_intake::body_intake(http::exchange& peer, const reading_limits& limits, std::uint64_t most)
-    : peer_(peer), most_(most), watch_(limits.pace, steady_clock::now()) {}
+body_intake::body_intake(
+    http::exchange& peer, const reading_limits& limits, std::uint64_t most, std::string_view why
+)
+    : peer_(peer), most_(most), why_(why), watch_(limits.pace, steady_clock::now()) {}
 
 body_intake::~body_intake() {
     peer_.connection().expires_after(duration::max());
@@ -27,7 +29,8 @@ body_intake::~body_intake() {
 
 api_error body_intake::too_large() const {
     return api_error(
-        http::status::payload_too_large, "the body is larger than " + size_text(most_)
+        http::status::payload_too_large,
+        "the body is larger than " + size_text(most_) + std::string(why_)
     );
 }
 

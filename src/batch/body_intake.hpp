@@ -11,8 +11,14 @@ namespace rivulet::batch {
 
 class body_intake {
   public:
-    // `most`: bytes of the body. The references outlive it.
-    body_intake(http::exchange& peer, const reading_limits& limits, std::uint64_t most);
+    // `most`: bytes of the body; `why`: what says so, for the client to read. The references
+    // outlive it.
+    body_intake(
+        http::exchange& peer,
+        const reading_limits& limits,
+        std::uint64_t most,
+        std::string_view why = {}
+    );
     ~body_intake();
     body_intake(const body_intake&) = delete;
     body_intake& operator=(const body_intake&) = delete;
@@ -33,6 +39,7 @@ class body_intake {
 
     http::exchange& peer_;
     const std::uint64_t most_;
+    const std::string_view why_;
     std::uint64_t taken_ = 0;
     drip_watch watch_;
 };

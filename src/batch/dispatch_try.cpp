@@ -68,7 +68,17 @@ try_end try_end::no_memory() {
 // An answer, and what it takes.
 class dispatch_try::parsed_answer {
   public:
-    static outcome<parsed_answer> of(std::string_view text) {
+    // Fails with: protocol_violation; no_capacity (others hold the memory).
+    static outcome<parsed_answer> of(std::string_view text, byte_share held) {
+        // Many small values take more than their text does, which is too late to know afterwards.
+        const auto needed = parsing_footprint(text);
+        if (needed > held.most())
+            return failure(
+                errc::protocol_violation,
+                "its answer takes more than " + std::to_string(held.most()) + " bytes in memory"
+            );
+        if (needed > held.held() && !held.hold(needed))
+            return failure(errc::no_capacity, "there is no memory for its answer");
         error_code broken;
         auto value = json::parse(text, broken);
         if (broken)
@@ -77,13 +87,15 @@ class dispatch_try::parsed_answer {
         if (!object)
             return failure(errc::protocol_violation, "its answer is JSON, but no object");
         parsed_answer out;
-        out.bytes = json_footprint(*object);
+        if (!held.hold(json_footprint(*object)))
+            return failure(errc::no_capacity, "there is no memory for its answer");
+        out.held = std::move(held);
         out.body = std::move(*object);
         return out;
     }
 
     json::object body;
-    std::uint64_t bytes = 0;
+    byte_share held;
 
   private:
     parsed_answer() = default;
@@ -197,10 +209,13 @@ awaitable<try_end> dispatch_try::answered(orchestrator_call& call, account& paid
     co_return co_await take_json(call);
 }
 
-awaitable<outcome<dispatch_try::parsed_answer>> dispatch_try::parse(std::string text) {
+awaitable<outcome<dispatch_try::parsed_answer>>
+dispatch_try::parse(std::string text, byte_share held) {
     if (text.size() <= parsed_at_once)
-        co_return parsed_answer::of(text);
-    auto work = [whole = std::move(text)] { return parsed_answer::of(whole); };
+        co_return parsed_answer::of(text, std::move(held));
+    auto work = [whole = std::move(text), room = std::move(held)]() mutable {
+        return parsed_answer::of(whole, std::move(room));
+    };
     co_return co_await disk_.run(std::move(work));
 }
 
@@ -212,24 +227,16 @@ awaitable<try_end> dispatch_try::take_json(orchestrator_call& call) {
         co_return try_end::no_memory();
     if (!text)
         co_return try_end::failed(session::to_fault(text.error()));
-    auto answer = co_await parse(std::move(*text));
+    auto held = call.take_held();
+    auto answer = co_await parse(std::move(*text), std::move(held));
+    if (!answer && answer.error().code == errc::no_capacity)
+        co_return try_end::no_memory();
     if (!answer)
         co_return try_end::failed(session::to_fault(answer.error()));
     auto& body = answer->body;
     const auto good = check_reply(from_.kind->reply, body);
     if (!good)
         co_return try_end::failed({fault_kind::protocol, good.error().detail, call.status()});
-    // Many small values take more than their text did.
-    if (answer->bytes > options_.memory->most())
-        co_return try_end::failed(
-            {fault_kind::protocol,
-             "its answer takes more than " + std::to_string(options_.memory->most()) +
-                 " bytes in memory",
-             call.status()}
-        );
-    auto held = call.take_held();
-    if (!held.hold(answer->bytes))
-        co_return try_end::no_memory();
     try_end out;
     out.went = try_end::how::worked;
     out.tokens = total_tokens(body);
@@ -240,7 +247,7 @@ awaitable<try_end> dispatch_try::take_json(orchestrator_call& call) {
             out.went = try_end::how::gone;
     } else {
         out.body = std::move(body);
-        out.held = std::move(held);
+        out.held = std::move(answer->held);
     }
     co_return out;
 }

@@ -57,7 +57,7 @@ class dispatch_try {
     awaitable<try_end> take_json(orchestrator_call& call);
     awaitable<try_end> relay(orchestrator_call& call);
     class parsed_answer;
-    awaitable<outcome<parsed_answer>> parse(std::string text);
+    awaitable<outcome<parsed_answer>> parse(std::string text, byte_share held);
     bool json_expected() const;
 
     payment::payments& payments_;

@@ -417,7 +417,12 @@ job_table::impl::load(self_ptr self, job_ptr now) {
     held->memory = byte_share(self->options.memory);
     auto settled = settle_holding(*made, std::move(held));
     if (!settled)
-        co_return failure(errc::no_capacity, settled.error().message);
+        // What would not fit into an empty memory need not be waited for.
+        co_return failure(
+            settled.error().status == http::status::payload_too_large ? errc::too_large
+                                                                      : errc::no_capacity,
+            settled.error().message
+        );
     co_return std::make_shared<const request>(std::move(*made));
 }
 

@@ -173,13 +173,34 @@ make_request(const pipeline& kind, const json::object& values, const request_rul
     return complete_request(kind, std::move(*kept), std::nullopt, rules);
 }
 
+api_error no_memory_for(std::uint64_t bytes, const byte_share& memory) {
+    if (bytes <= memory.most())
+        return memory_is_full();
+    return api_error(
+        http::status::payload_too_large,
+        fmt::format(
+            "the request takes {} bytes in memory, more than the {} that all bodies may fill "
+            "(half of -batchMemory)",
+            bytes,
+            memory.most()
+        )
+    );
+}
+
+answer<void> make_room_to_parse(std::string_view text, byte_share& memory) {
+    const auto bytes = parsing_footprint(text);
+    if (bytes > memory.held() && !memory.hold(bytes))
+        return no_memory_for(bytes, memory);
+    return {};
+}
+
 answer<void> settle_holding(request& of, std::shared_ptr<holding> held) {
     auto bytes = of.fields_bytes;
     if (of.file)
         if (const auto content = of.file->content->view())
             bytes += content->size();
     if (!held->memory.hold(bytes))
-        return memory_is_full();
+        return no_memory_for(bytes, held->memory);
     of.held = std::move(held);
     return {};
 }

@@ -94,7 +94,12 @@ answer<request> parse_form(
 // Completes the request with what its file is: shape, and the fields that follow from it.
 answer<void> take_media(request& to, const media_facts& facts);
 
-// From here on what the request itself takes is held, and no longer its text. Fails with 503.
+// Why there is no room for them: others have it (503, come again), or it would not even do if there
+// were no others (413).
+api_error no_memory_for(std::uint64_t bytes, const byte_share& memory);
+// Makes room for what parsing the JSON `text` takes; its own counts for that. Fails with 503, 413.
+answer<void> make_room_to_parse(std::string_view text, byte_share& memory);
+// From here on what the request itself takes is held, and no longer its text. Fails with 503, 413.
 answer<void> settle_holding(request& of, std::shared_ptr<holding> held);
 
 // The body that goes to the orchestrator. JSON pipelines.

@@ -23,7 +23,15 @@ std::shared_ptr<holding> begin_holding(const reading_limits& limits) {
 awaitable<answer<raw_body>> read_json_body(http::exchange& peer, const reading_limits& limits) {
     raw_body made;
     made.held = begin_holding(limits);
-    body_intake body(peer, limits, limits.json_bytes);
+    // What could never fit is too large, however empty the memory is.
+    const auto room_for_all = made.held->memory.most();
+    const bool small_memory = room_for_all < limits.json_bytes;
+    body_intake body(
+        peer,
+        limits,
+        small_memory ? room_for_all : limits.json_bytes,
+        small_memory ? ", which is all that bodies may fill (half of -batchMemory)" : ""
+    );
     auto begun = co_await body.begin();
     if (!begun)
         co_return begun.error();
@@ -112,7 +120,7 @@ awaitable<answer<raw_body>> read_form(
         if (!read)
             co_return read.error();
         if (!made.held->memory.hold(form.memory()))
-            co_return memory_is_full();
+            co_return no_memory_for(form.memory(), made.held->memory);
         if (form.pending() >= disk_piece) {
             auto stored = co_await store(form, *made.held, body, threads);
             if (!stored)

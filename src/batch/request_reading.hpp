@@ -3,7 +3,7 @@
 // at the file is a second step: it costs processor time, reading costs patience.
 // Thread: the connection's shard; disk and libav work is done off it.
 // Fails with: the api_error's status says what to reply; 408 when the body came too slowly, 503
-// when others hold the memory or the disk.
+// when others hold the memory or the disk, 413 when it would not even do if there were no others.
 #pragma once
 
 #include "base/asio.hpp"

@@ -197,7 +197,11 @@ awaitable<void> service::impl::answer_later(visit& now, std::shared_ptr<request>
 }
 
 awaitable<answer<openai_request>> service::impl::check_openai(raw_body body) {
-    const auto parse = [&rules = options.reading.rules](const std::string& text) {
+    const auto parse = [&rules = options.reading.rules,
+                        held = body.held](const std::string& text) -> answer<openai_request> {
+        // Anything may be in it, and all of it becomes values.
+        if (auto room = make_room_to_parse(text, held->memory); !room)
+            return room.error();
         return parse_openai(text, rules);
     };
     answer<openai_request> asked = openai_request();

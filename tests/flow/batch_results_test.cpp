@@ -259,7 +259,7 @@ TEST(batch_results, files_that_find_no_memory_are_no_fault_of_anybody) {
     // Somebody else has nearly half of it.
     test::raw_client other(rig.port());
     other.send(
-        request_text("POST", "/text-to-image", "Content-Length: 9000000\r\n") +
+        request_text("POST", "/text-to-image", "Content-Length: 1900001\r\n") +
         std::string(1'900'000, ' ')
     );
     rig[0].serve_file("/large.png", "image/png", std::string(3'000'000, 'x'));

@@ -174,7 +174,8 @@ TEST(batch_uploads, a_client_that_does_not_read_its_answer_keeps_nobody_waiting)
 raw_client& hold_memory(raw_client& client, std::size_t bytes) {
     std::string body = R"({"messages":[{"role":"user","content":")";
     body.resize(bytes, 'x');
-    return client.send(request_text("POST", "/llm", "Content-Length: 10000000\r\n") + body);
+    const auto length = "Content-Length: " + std::to_string(bytes + 1) + "\r\n";
+    return client.send(request_text("POST", "/llm", length) + body);
 }
 
 std::string conversation_of(std::size_t size) {
@@ -219,6 +220,71 @@ TEST(batch_uploads, bodies_fill_half_of_the_memory_and_not_a_byte_more) {
     }
 }
 
+TEST(batch_uploads, a_body_that_could_never_fit_is_too_large) {
+    batch_rig_options wanted;
+    wanted.service.memory = 2'000'000;
+    batch_rig rig(wanted);
+    for (const std::string path : {"/llm", "/v1/chat/completions"}) {
+        SCOPED_TRACE(path);
+        const auto body = conversation_of(1'000'001);
+        const auto announced = rig.post(path, body);
+        raw_client client(rig.port());
+        client.send(open_request("POST", path)).send_chunk(body).end_chunks();
+        for (const auto& reply : {announced, client.read_reply()}) {
+            EXPECT_EQ(reply.status, 413) << reply.body;
+            EXPECT_FALSE(reply.has("Retry-After"));
+            EXPECT_THAT(message_of(reply), HasSubstr("1000000 bytes"));
+            EXPECT_THAT(message_of(reply), HasSubstr("-batchMemory"));
+        }
+        EXPECT_EQ(rig.asked(), 0u);
+    }
+    // As long as it may be: what is said in it takes a little less than its text does.
+    EXPECT_EQ(rig.post("/llm", conversation_of(990'000)).status, 200);
+    const auto spaces = std::string(1'000'000 - 60, ' ') + conversation_of(60);
+    EXPECT_EQ(rig.post("/llm", spaces).status, 200);
+    EXPECT_TRUE(rig.comes_to("rivulet_batch_memory_bytes", 0));
+}
+
+TEST(batch_uploads, the_smaller_of_two_limits_is_the_one_that_is_told) {
+    batch_rig_options wanted;
+    wanted.service.memory = 2'000'000;
+    wanted.service.reading.json_bytes = 1'000'000;
+    batch_rig rig(wanted);
+    const auto reply = rig.post("/llm", conversation_of(1'000'001));
+    EXPECT_EQ(reply.status, 413);
+    EXPECT_THAT(message_of(reply), testing::Not(HasSubstr("-batchMemory")));
+}
+
+TEST(batch_uploads, values_of_a_text_that_anybody_wrote_are_counted_before_they_are_made) {
+    constexpr std::size_t half = 1'000'000;
+    batch_rig_options wanted;
+    wanted.service.memory = 2 * half;
+    batch_rig rig(wanted);
+    const auto hostile = [](std::size_t count) {
+        std::string body = R"({"messages":[{"role":"user","content":"x"}],"user":[[0])";
+        for (std::size_t i = 1; i < count; ++i)
+            body += ",[0]";
+        return body + "]}";
+    };
+    const std::string path = "/v1/chat/completions";
+    // Forty times its text.
+    const auto never = rig.post(path, hostile(25'000));
+    EXPECT_EQ(never.status, 413) << never.body;
+    EXPECT_FALSE(never.has("Retry-After"));
+    EXPECT_THAT(message_of(never), HasSubstr("-batchMemory"));
+    EXPECT_EQ(rig.asked(), 0u);
+    EXPECT_EQ(rig.post(path, hostile(2'000)).status, 200);
+    std::optional<raw_client> holds(rig.port());
+    hold_memory(*holds, half - 50'000);
+    ASSERT_TRUE(rig.comes_to("rivulet_batch_memory_bytes", half - 50'000, 1e9));
+    const auto full = rig.post(path, hostile(2'000));
+    EXPECT_EQ(full.status, 503) << full.body;
+    EXPECT_TRUE(full.has("Retry-After"));
+    EXPECT_EQ(rig.asked(), 1u);
+    holds.reset();
+    EXPECT_TRUE(rig.comes_to("rivulet_batch_memory_bytes", 0));
+}
+
 TEST(batch_uploads, answers_have_room_when_bodies_have_none) {
     constexpr std::size_t half = 4'000'000;
     batch_rig_options wanted;
@@ -249,7 +315,11 @@ TEST(batch_uploads, small_values_count_as_what_they_take) {
     for (int i = 0; i < 3'999; ++i)
         messages += R"(,{"role":"user","content":"x"})";
     const auto reply = rig.post("/llm", R"({"messages":[)" + messages + "]}");
-    EXPECT_EQ(reply.status, 503) << reply.body;
+    // However empty the memory is, they don't fit into the half that bodies may fill.
+    EXPECT_EQ(reply.status, 413) << reply.body;
+    EXPECT_FALSE(reply.has("Retry-After"));
+    EXPECT_THAT(message_of(reply), HasSubstr("500000"));
+    EXPECT_THAT(message_of(reply), HasSubstr("-batchMemory"));
     EXPECT_EQ(rig.asked(), 0u);
     EXPECT_TRUE(rig.comes_to("rivulet_batch_memory_bytes", 0));
 }
