@@ -113,10 +113,22 @@ duration job_search::limit_of(const session::selection& choice, const std::strin
 }
 
 void job_search::refused(const std::string& url, const std::string& said) {
-    auto line = url + said;
-    if (line != last_refusal_)
-        log_.info("orchestrator {} did not take the job: {}", url, said);
-    last_refusal_ = std::move(line);
+    auto& last = last_refusals_[url];
+    if (last == said)
+        return;
+    last = said;
+    using verdict = session::log_budget::verdict;
+    const auto speak = services_.refusals->about(url, steady_clock::now());
+    if (speak == verdict::keep_quiet)
+        log_.debug("orchestrator {} did not take the job: {}", url, said);
+    else
+        log_.info(
+            "orchestrator {} did not take the job: {}{}",
+            url,
+            said,
+            speak == verdict::say_last ? "; for some minutes more of this is logged at level debug"
+                                       : ""
+        );
 }
 
 } // namespace rivulet::live

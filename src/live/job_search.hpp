@@ -9,6 +9,7 @@
 #include "live/job_services.hpp"
 #include "session/live_offer.hpp"
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -61,7 +62,7 @@ class job_search {
     const job_request& request_;
     logger log_;
     bool stopped_ = false;
-    std::string last_refusal_;
+    std::map<std::string, std::string> last_refusals_; // by orchestrator
 };
 
 } // namespace rivulet::live

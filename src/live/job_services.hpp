@@ -4,12 +4,15 @@
 #include "base/asio.hpp"
 #include "http/client.hpp"
 #include "live/control_fsm.hpp"
+#include "live/job_refusals.hpp"
 #include "live/swap_fsm.hpp"
 #include "live/watchdogs.hpp"
 #include "payment/live_payer.hpp"
 #include "payment/payments.hpp"
 #include "session/manager.hpp"
 #include "session/orchestrator_client.hpp"
+
+#include <memory>
 
 namespace rivulet::live {
 
@@ -39,6 +42,7 @@ struct job_services {
     job_timing timing;
     swap_limits swaps;
     payment::live_payer_options paying;
+    std::shared_ptr<job_refusals> refusals = std::make_shared<job_refusals>();
 };
 
 } // namespace rivulet::live

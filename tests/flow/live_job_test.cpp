@@ -413,6 +413,39 @@ TEST(live_conformance, s30_a_full_orchestrator_leads_to_the_next_one) {
     EXPECT_EQ(full.jobs().size(), 1u);
 }
 
+// Two that alternate: the last line never says the same as the next one.
+TEST(live_job, a_stream_that_nobody_takes_does_not_fill_the_log) {
+    std::atomic<int> asked{0};
+    const auto refuse = [&asked](fake_orchestrator&, const http::request&) {
+        ++asked;
+        http::response no;
+        no.status = http::status::service_unavailable;
+        no.body = "insufficient capacity";
+        return no;
+    };
+    fake_orchestrator first, second;
+    first.answer_with(refuse);
+    second.answer_with(refuse);
+    auto timing = quick_timing();
+    timing.retry_first = timing.retry_last = 10ms;
+    testing::internal::CaptureStderr();
+    bool went_on = false;
+    {
+        live_rig rig({first.url(), second.url()}, timing);
+        auto publisher = rig.publish("cam");
+        publisher->start();
+        went_on = eventually([&] { return asked > 60; });
+    }
+    const auto log = testing::internal::GetCapturedStderr();
+    EXPECT_TRUE(went_on) << asked << " were asked\n" << log;
+    std::size_t said = 0;
+    for (auto at = log.find("did not take the job"); at != log.npos;
+         at = log.find("did not take the job", at + 1))
+        ++said;
+    EXPECT_GE(said, 2u) << log;
+    EXPECT_LE(said, 2u * session::log_budget::lines) << log;
+}
+
 TEST(live_job, a_place_that_becomes_free_within_the_budget_is_taken) {
     fake_orchestrator orchestrator;
     std::atomic<int> asked{0};
