@@ -407,6 +407,7 @@ TEST(manager, who_is_new_on_the_list_is_found_at_once) {
     rig.now += 2s; // of the six minutes
     rig.network->put(offer("https://b:1", "noop"));
     rig.settle();
+    EXPECT_EQ(rig.network->asked("https://b:1"), 1) << "no request had to want it";
     auto again = rig.sessions->begin(job_need(live, "noop", "b:1"), 5s);
     auto b = rig.next(again);
     ASSERT_TRUE(b) << b.error().detail;
