@@ -1,6 +1,7 @@
 #include "ai_link.hpp"
 
 #include "audio_side.hpp"
+#include "base/ids.hpp"
 #include "video_side.hpp"
 
 #include <boost/json/parse.hpp>
@@ -158,7 +159,8 @@ void ai_link::open_session() {
     const auto wanted = settings();
     session_settings out;
     out.gateway = wanted.gateway;
-    out.stream = wanted.stream;
+    out.stream = wanted.stream.empty() ? "element-" + random_hex(8) : wanted.stream;
+    report.name(out.stream);
     out.pipeline = wanted.pipeline;
     out.params = wanted.params;
     out.token = wanted.token;

@@ -213,8 +213,10 @@ GstFlowReturn audio_side::chain(gst_ptr<GstBuffer> buffer) {
             length = running_time(GST_BUFFER_DURATION(buffer.get()));
         stamp = link_.stamp(*time);
         pacer_.expect(*time, *time + length);
-        if (output_)
+        if (output_) {
+            output_->entered(*time);
             output_->wake();
+        }
     }
     const auto flow = send(buffer.get(), stamp);
     return flow == GST_FLOW_OK && output_ && !src_gone_ ? output_->flow() : flow;

@@ -144,7 +144,7 @@ struct gateway_session::impl final : link_listener {
     const session_settings settings;
     session_listener& listener;
     const std::string stream;
-    const logger log{"livepeerai"};
+    const logger log{"stream " + stream};
 
     asio::io_context io{1};
     std::optional<asio::executor_work_guard<asio::io_context::executor_type>> work;
@@ -244,12 +244,15 @@ void gateway_session::impl::perform(const session_actions& actions) {
             connected();
             break;
         case kind::tell_lost:
+            log.info("lost: {}", action.reason);
             listener.lost(action.reason, action.retry);
             break;
         case kind::tell_refused:
+            log.info("refused: {}", action.reason);
             listener.refused(action.status, action.reason);
             break;
         case kind::tell_drained:
+            log.debug("drained");
             listener.drained();
             break;
         }
@@ -276,6 +279,7 @@ awaitable<void> gateway_session::impl::open(unsigned mine) {
 }
 
 awaitable<void> gateway_session::impl::ask(unsigned mine) {
+    log.debug("asking {}, attempt {}", settings.gateway, mine);
     auto request = make_door_request(settings, stream, params);
     if (!request) { // begin() has seen it pass
         perform(fsm.refuse(request.error().detail));
@@ -344,6 +348,7 @@ void gateway_session::impl::connected() {
     }
     link = std::make_shared<session_link>(io.get_executor(), door, client, access, *this, log);
     const auto opened = link;
+    log.info("connected, {}", door.place.stream_id);
     listener.connected(door.place);
     if (opened != link)
         return;

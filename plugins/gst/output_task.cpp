@@ -1,6 +1,15 @@
 #include "output_task.hpp"
 
+#include "output_segment.hpp"
+
 namespace rivulet::element {
+
+namespace {
+
+// Times that come back are rounded.
+constexpr running_time rounding = std::chrono::milliseconds(1);
+
+} // namespace
 
 output_task::output_task(
     GstElement* element, GstPad* pad, std::mutex& lock, live_clock& clock, output_hooks hooks
@@ -17,6 +26,9 @@ bool output_task::start() {
         need_segment_ = true;
         caps_.reset();
         seqnum_ = GST_SEQNUM_INVALID;
+        segments_.clear();
+        segment_ = {};
+        gst_segment_init(&segment_.segment, GST_FORMAT_TIME);
         events_.clear();
         flow_ = GST_FLOW_OK;
     }
@@ -53,6 +65,7 @@ void output_task::flush_stop(GstEvent* event) {
         flushing_ = abandoned_ = false;
         flow_ = GST_FLOW_OK;
         need_segment_ = true;
+        segments_.clear();
         events_.clear();
     }
     gst_pad_start_task(pad_, &output_task::run, this, nullptr);
@@ -63,6 +76,20 @@ void output_task::set_stream(GstEvent* start) {
     gst_event_parse_stream_start(start, &id);
     gst_event_parse_group_id(start, &group_);
     stream_id_ = id ? id : "";
+}
+
+void output_task::set_segment(GstEvent* event) {
+    seqnum_ = gst_event_get_seqnum(event);
+    if (!segments_.empty() && !segments_.back().from) // nothing was in it
+        segments_.pop_back();
+    const GstSegment* input = nullptr;
+    gst_event_parse_segment(event, &input);
+    segments_.push_back({output_segment(*input), seqnum_, std::nullopt});
+}
+
+void output_task::entered(running_time input) {
+    if (!segments_.empty() && !segments_.back().from)
+        segments_.back().from = input;
 }
 
 void output_task::queue_event(GstEvent* event) {
@@ -99,7 +126,7 @@ void output_task::once() {
     }
     if (abandoned_ || hooks_.finished(now)) {
         lock.unlock();
-        begin();
+        begin(std::nullopt);
         gst_pad_push_event(pad_, numbered(gst_event_new_eos()));
         after(GST_FLOW_EOS);
         return;
@@ -123,15 +150,28 @@ GstEvent* output_task::numbered(GstEvent* event) {
     return event;
 }
 
-void output_task::begin() {
+void output_task::begin(std::optional<running_time> time) {
     std::vector<media::gst_ptr<GstEvent>> events;
     guint group = GST_GROUP_ID_INVALID;
     std::string id;
+    bool tell_segment = false;
+    stream_segment segment;
     {
         std::unique_lock lock(mutex_);
         events.swap(events_);
         group = group_;
         id = stream_id_;
+        while (!segments_.empty()) {
+            const auto& next = segments_.front();
+            if (time && !need_segment_ && (!next.from || *next.from > *time + rounding))
+                break;
+            segment_ = next;
+            segments_.pop_front();
+            tell_segment = true;
+            need_segment_ = false;
+        }
+        tell_segment = std::exchange(need_segment_, false) || tell_segment;
+        segment = segment_;
     }
     if (!began_) {
         began_ = true;
@@ -145,11 +185,11 @@ void output_task::begin() {
         if (caps_)
             gst_pad_push_event(pad_, gst_event_new_caps(caps_.get()));
     }
-    if (need_segment_.exchange(false)) {
-        // Running time itself: what upstream did to it is in the buffers' times.
-        GstSegment segment;
-        gst_segment_init(&segment, GST_FORMAT_TIME);
-        gst_pad_push_event(pad_, numbered(gst_event_new_segment(&segment)));
+    if (tell_segment) {
+        GstEvent* event = gst_event_new_segment(&segment.segment);
+        if (segment.seqnum != GST_SEQNUM_INVALID)
+            gst_event_set_seqnum(event, segment.seqnum);
+        gst_pad_push_event(pad_, event);
     }
     for (auto& event : events)
         gst_pad_push_event(pad_, event.release());
@@ -166,7 +206,7 @@ void output_task::set_caps(GstCaps* caps) {
 GstFlowReturn output_task::push_gap(running_time time, running_time length) {
     if (!caps_)
         return GST_FLOW_OK;
-    begin();
+    begin(time);
     gst_pad_push_event(
         pad_,
         gst_event_new_gap(
@@ -178,7 +218,7 @@ GstFlowReturn output_task::push_gap(running_time time, running_time length) {
 }
 
 GstFlowReturn output_task::push_buffer(media::gst_ptr<GstBuffer> buffer) {
-    begin();
+    begin(running_time(GST_BUFFER_PTS(buffer.get())));
     return gst_pad_push(pad_, buffer.release());
 }
 

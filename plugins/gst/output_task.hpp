@@ -6,6 +6,7 @@
 #include "live_clock.hpp"
 #include "media/gst_ptr.hpp"
 
+#include <deque>
 #include <functional>
 #include <string>
 #include <vector>
@@ -18,6 +19,13 @@ struct output_hooks {
     std::function<bool(running_time now)> finished; // nothing open: the end may leave
     // Without it, on the task's thread.
     std::function<GstFlowReturn(paced_frame)> push;
+};
+
+// As it is told downstream.
+struct stream_segment {
+    GstSegment segment{};
+    guint32 seqnum = GST_SEQNUM_INVALID;
+    std::optional<running_time> from; // its first input's time; none: there was no input yet
 };
 
 class output_task {
@@ -41,8 +49,10 @@ class output_task {
     // As upstream's stream-start says; without it the stream gets names of its own.
     void set_stream(GstEvent* start);
 
-    // Upstream's segment: ours and the end carry its number, so that a seek is known by it.
-    void set_segment(GstEvent* segment) { seqnum_ = gst_event_get_seqnum(segment); }
+    // Upstream's segment: ours and the end carry its number, so that a seek is known by it. Ours
+    // leaves in front of what comes of the first input in it.
+    void set_segment(GstEvent* event);
+    void entered(running_time input);
 
     // Nothing more leaves, the end of the stream apart.
     void abandon() { abandoned_ = true; }
@@ -63,7 +73,8 @@ class output_task {
   private:
     static void run(gpointer data);
     void once();
-    void begin();
+    // What must be told before anything of this time leaves; without one, all.
+    void begin(std::optional<running_time> time);
     GstEvent* numbered(GstEvent* event);
     void after(GstFlowReturn flow);
 
@@ -80,11 +91,13 @@ class output_task {
     guint group_ = GST_GROUP_ID_INVALID;
     std::string stream_id_;
     guint32 seqnum_ = GST_SEQNUM_INVALID;
+    std::deque<stream_segment> segments_; // not told yet
+    stream_segment segment_;              // told
+    bool need_segment_ = true;
     std::atomic<GstFlowReturn> flow_{GST_FLOW_OK};
 
     // The task's.
     bool began_ = false;
-    std::atomic<bool> need_segment_{true};
     media::gst_ptr<GstCaps> caps_;
 };
 

@@ -57,6 +57,16 @@ GstDebugCategory* debug_category() {
     return one;
 }
 
+void reporter::name(std::string stream) {
+    const std::lock_guard lock(mutex_);
+    stream_ = std::move(stream);
+}
+
+std::string reporter::stream() const {
+    const std::lock_guard lock(mutex_);
+    return stream_;
+}
+
 void reporter::status(const char* type, const char* first_field, ...) const {
     GstStructure* said =
         gst_structure_new("livepeerai-status", "type", G_TYPE_STRING, type, nullptr);
@@ -66,7 +76,9 @@ void reporter::status(const char* type, const char* first_field, ...) const {
         gst_structure_set_valist(said, first_field, fields);
         va_end(fields);
     }
-    GST_INFO_OBJECT(element_, "%" GST_PTR_FORMAT, static_cast<void*>(said));
+    GST_INFO_OBJECT(
+        element_, "stream %s: %" GST_PTR_FORMAT, stream().c_str(), static_cast<void*>(said)
+    );
     gst_element_post_message(element_, gst_message_new_element(GST_OBJECT(element_), said));
 }
 

@@ -7,6 +7,9 @@
 
 #include <gst/gst.h>
 
+#include <mutex>
+#include <string>
+
 namespace rivulet::element {
 
 // A promise that is broken for five seconds is worth a warning; the next one after a minute.
@@ -40,6 +43,10 @@ class reporter {
   public:
     explicit reporter(GstElement* element) : element_(element) {}
 
+    // The stream's name, as it stands in every line of the log.
+    void name(std::string stream);
+    std::string stream() const;
+
     // livepeerai-status with `type` and further fields (a GstStructure's varargs, null at the end).
     void status(const char* type, const char* first_field, ...) const;
 
@@ -53,6 +60,8 @@ class reporter {
 
   private:
     GstElement* element_;
+    mutable std::mutex mutex_; // innermost
+    std::string stream_;
 };
 
 GstDebugCategory* debug_category();

@@ -1,5 +1,6 @@
 #include "video_side.hpp"
 
+#include "audio_side.hpp"
 #include "media/h264.hpp"
 
 #include <algorithm>
@@ -118,6 +119,8 @@ bool video_side::sink_event(gst_ptr<GstEvent> event) {
         gst_event_copy_segment(event.get(), &segment_);
         std::unique_lock lock(link_.mutex);
         output_.set_segment(event.get());
+        if (auto side = link_.audio(); side && !side->has_sink() && side->output())
+            side->output()->set_segment(event.get()); // sound of the video's own
         return true;
     }
     case GST_EVENT_FLUSH_START: {
@@ -240,6 +243,7 @@ GstFlowReturn video_side::chain(gst_ptr<GstBuffer> buffer) {
         if (flow != GST_FLOW_OK)
             return flow;
         stamp = link_.stamp(*time);
+        output_.entered(*time);
         auto length = frame_duration_;
         if (GST_BUFFER_DURATION_IS_VALID(buffer.get()))
             length = running_time(GST_BUFFER_DURATION(buffer.get()));
@@ -271,7 +275,12 @@ bool video_side::make_encoder() {
         return false;
     }
     encoder_ = std::move(*made);
-    GST_INFO_OBJECT(link_.element(), "encoding with %s", encoder_->element_name().c_str());
+    GST_INFO_OBJECT(
+        link_.element(),
+        "stream %s: encoding with %s",
+        link_.report.stream().c_str(),
+        encoder_->element_name().c_str()
+    );
     return true;
 }
 
@@ -554,7 +563,10 @@ bool video_side::negotiate(GstCaps* like) {
     auto chosen = picture_shape::choose(wanted.get(), allowed.get());
     if (!chosen || !shape_.set_output(chosen.get())) {
         GST_WARNING_OBJECT(
-            src_, "downstream takes none of %" GST_PTR_FORMAT, static_cast<void*>(wanted.get())
+            src_,
+            "stream %s: downstream takes none of %" GST_PTR_FORMAT,
+            link_.report.stream().c_str(),
+            static_cast<void*>(wanted.get())
         );
         return false;
     }
@@ -577,7 +589,9 @@ GstFlowReturn video_side::push_picture(paced_frame frame) {
         return GST_FLOW_NOT_NEGOTIATED;
     auto buffer = shape_.shape(frame.content.get());
     if (!buffer) {
-        GST_WARNING_OBJECT(src_, "a picture can't be converted");
+        GST_WARNING_OBJECT(
+            src_, "stream %s: a picture can't be converted", link_.report.stream().c_str()
+        );
         return output_.push_gap(frame.time, frame.duration);
     }
     GST_BUFFER_PTS(buffer.get()) = GstClockTime(std::max<std::int64_t>(frame.time.count(), 0));

@@ -91,6 +91,46 @@ TEST(livepeerai, params_that_are_no_object_are_refused_with_a_warning) {
     }
 }
 
+TEST(livepeerai, logs_to_gstreamer_with_the_streams_name_and_without_the_token) {
+    struct log_lines {
+        std::mutex guard;
+        std::vector<std::string> lines;
+    } log;
+
+    const GstLogFunction keep = [](GstDebugCategory* category,
+                                   GstDebugLevel,
+                                   const gchar*,
+                                   const gchar*,
+                                   gint,
+                                   GObject*,
+                                   GstDebugMessage* message,
+                                   gpointer data) {
+        auto& log = *static_cast<log_lines*>(data);
+        const std::lock_guard lock(log.guard);
+        if (g_str_equal(gst_debug_category_get_name(category), "livepeerai"))
+            log.lines.emplace_back(gst_debug_message_get(message));
+    };
+    gst_debug_remove_log_function(gst_debug_log_default);
+    gst_debug_add_log_function(keep, &log, nullptr);
+    gst_debug_set_threshold_for_name("livepeerai", GST_LEVEL_DEBUG);
+    testing::internal::CaptureStderr();
+    {
+        element_rig rig({nowhere, {"stream", "cam-7"}, {"token", "a-secret-key-of-cam"}});
+        EXPECT_TRUE(rig.wait_until([&] { return rig.count("lost") > 0; }));
+    }
+    EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
+    gst_debug_unset_threshold_for_name("livepeerai");
+    gst_debug_remove_log_function(keep);
+    gst_debug_add_log_function(gst_debug_log_default, nullptr, nullptr);
+    bool session_told = false;
+    for (const auto& line : log.lines) {
+        EXPECT_NE(line.find("stream cam-7: "), line.npos) << line;
+        EXPECT_EQ(line.find("a-secret-key"), line.npos) << line;
+        session_told = session_told || line.starts_with("stream cam-7: lost: ");
+    }
+    EXPECT_TRUE(session_told);
+}
+
 // A clock that the test moves.
 class by_hand : public testing::Test {
   protected:
@@ -141,6 +181,47 @@ TEST_F(by_hand, the_input_itself_leaves_at_the_deadline_under_passthrough) {
     EXPECT_EQ(element->frames[0].pts, 0u);
     EXPECT_NEAR(element->frames[0].luma, 77, 1);
     EXPECT_EQ(element->frames[0].width, 320);
+}
+
+TEST_F(by_hand, what_leaves_has_the_stream_time_of_its_input_also_in_a_second_segment) {
+    std::vector<GstClockTime> times; // of stream, by the segments that came with the buffers
+    auto element = rig({{"on-stall", "passthrough"}});
+    GstSegment segment;
+    const auto play = [&](guint64 start, guint64 time, guint64 base) {
+        gst_segment_init(&segment, GST_FORMAT_TIME);
+        segment.start = start * GST_MSECOND;
+        segment.time = time * GST_MSECOND;
+        segment.base = base * GST_MSECOND;
+        gst_harness_push_event(element->harness, gst_event_new_segment(&segment));
+        auto* buffer = element->picture(segment.start + 20 * GST_MSECOND, 60);
+        EXPECT_EQ(gst_harness_push(element->harness, buffer), GST_FLOW_OK);
+    };
+    gst_pad_add_probe(
+        element->harness->sinkpad,
+        GST_PAD_PROBE_TYPE_BUFFER,
+        [](GstPad* pad, GstPadProbeInfo* info, gpointer data) {
+            auto event = media::adopt(gst_pad_get_sticky_event(pad, GST_EVENT_SEGMENT, 0));
+            const GstSegment* now = nullptr;
+            gst_event_parse_segment(event.get(), &now);
+            const auto pts = GST_BUFFER_PTS(GST_PAD_PROBE_INFO_BUFFER(info));
+            static_cast<std::vector<GstClockTime>*>(data)->push_back(
+                gst_segment_to_stream_time(now, GST_FORMAT_TIME, pts)
+            );
+            return GST_PAD_PROBE_OK;
+        },
+        &times,
+        nullptr
+    );
+    gst_test_clock_set_time(hand(), 40 * GST_MSECOND);
+    play(10'000, 4'000, 0);
+    play(500, 500, 20); // as a loop: while the first picture is still here
+    crank();
+    ASSERT_TRUE(element->wait_until([&] { return element->frames.size() == 1; }));
+    crank();
+    ASSERT_TRUE(element->wait_until([&] { return element->frames.size() == 2; }));
+    EXPECT_EQ(element->frames[0].pts, 20 * GST_MSECOND);
+    EXPECT_EQ(element->frames[1].pts, 40 * GST_MSECOND);
+    EXPECT_EQ(times, (std::vector<GstClockTime>{4'020 * GST_MSECOND, 520 * GST_MSECOND}));
 }
 
 TEST_F(by_hand, input_that_is_early_waits_for_its_time_and_a_flush_ends_the_wait) {
