@@ -48,7 +48,12 @@ outcome<stream_event> event_merge::take(std::string_view body, const event_ident
     if (out.type == "status") {
         out.queue_type = "ai_stream_status";
         merge(out.event);
+        out.error = new_error(out.event);
         status_ = out.event;
+    } else if (out.type == "error") {
+        out.error = text_of(out.event, "message");
+        if (out.error->empty())
+            out.error = "error";
     }
     return out;
 }
@@ -60,6 +65,21 @@ void event_merge::merge(json::object& event) {
         return;
     carry(*inference, "last_params", last_params_);
     carry(*inference, "last_restart_logs", last_restart_logs_);
+}
+
+std::optional<std::string> event_merge::new_error(const json::object& status) {
+    const auto* value = status.if_contains("inference_status");
+    const auto* inference = value ? value->if_object() : nullptr;
+    auto text = inference ? text_of(*inference, "last_error") : std::string();
+    if (text.empty())
+        return std::nullopt;
+    const auto* time = inference->if_contains("last_error_time");
+    auto at = time ? *time : json::value();
+    if (text == last_error_ && at == last_error_time_)
+        return std::nullopt;
+    last_error_ = text;
+    last_error_time_ = std::move(at);
+    return text;
 }
 
 } // namespace rivulet::live

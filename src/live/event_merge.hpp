@@ -26,6 +26,9 @@ struct stream_event {
     std::string queue_type; // "ai_stream_events", "ai_stream_status", …
     std::string type;       // event.type; may be empty
     boost::json::object event;
+    // What went wrong: of an error event, or of a status that tells an error for the first time.
+    // Error events that were sent before the gateway listened are heard of that way.
+    std::optional<std::string> error;
 };
 
 class event_merge {
@@ -39,10 +42,13 @@ class event_merge {
 
   private:
     void merge(boost::json::object& event);
+    std::optional<std::string> new_error(const boost::json::object& status);
 
     std::optional<boost::json::object> status_;
     boost::json::value last_params_;
     boost::json::value last_restart_logs_;
+    std::string last_error_;
+    boost::json::value last_error_time_;
 };
 
 } // namespace rivulet::live

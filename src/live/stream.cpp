@@ -375,11 +375,8 @@ void stream::output_came(std::uint64_t frames_before, std::uint64_t bytes, time_
 
 void stream::job_event(const stream_event& event) {
     events_.runner(event);
-    if (event.type != "error")
-        return;
-    const auto* message = event.event.if_contains("message");
-    const auto* text = message ? message->if_string() : nullptr;
-    report("the runner says: " + (text ? std::string(*text) : std::string("error")));
+    if (event.error)
+        report("the runner says: " + *event.error);
 }
 
 void stream::job_trouble(trouble kind, const std::string& text) {

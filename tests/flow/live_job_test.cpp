@@ -295,6 +295,25 @@ TEST(live_job, an_error_of_the_runner_shows_in_the_status) {
     EXPECT_NE(rig.state("cam"), "failed");
 }
 
+// The error event itself was sent before the gateway listened.
+TEST(live_job, an_error_that_only_the_runners_status_tells_shows_as_one) {
+    fake_orchestrator orchestrator;
+    live_rig rig({orchestrator.url()});
+    auto publisher = rig.publish("cam");
+    publisher->start();
+    const auto job = orchestrator.last_job();
+    orchestrator.publish(
+        job,
+        "events",
+        R"({"event":{"type":"status","inference_status":{"last_error":"no such filter","last_error_time":1000}}})"
+    );
+    EXPECT_TRUE(eventually([&] {
+        const auto errors = rig.status("cam").at("gateway_status").at("last_errors");
+        return boost::json::serialize(errors).find("the runner says: no such filter") !=
+               std::string::npos;
+    }));
+}
+
 TEST(live_job, an_unreachable_orchestrator_is_named_in_the_status_and_the_source_stays) {
     const auto nobody = closed_port();
     live_rig rig({nobody});

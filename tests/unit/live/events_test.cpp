@@ -48,7 +48,22 @@ TEST(event_merge, takes_a_bare_event_as_one) {
     ASSERT_TRUE(taken);
     EXPECT_EQ(taken->queue_type, "ai_stream_events");
     EXPECT_EQ(taken->type, "error");
+    EXPECT_EQ(taken->error, "bad graph");
     EXPECT_FALSE(events.status());
+}
+
+TEST(event_merge, an_error_that_only_the_status_tells_is_told_once) {
+    event_merge events;
+    const auto error_of = [&](std::string_view inference) {
+        const auto body = R"({"type":"status","inference_status":)" + std::string(inference) + "}";
+        auto taken = events.take(body, who);
+        return taken ? taken->error : std::nullopt;
+    };
+    EXPECT_EQ(error_of(R"({"last_error":null,"last_error_time":null})"), std::nullopt);
+    EXPECT_EQ(error_of(R"({"last_error":"bad graph","last_error_time":1000})"), "bad graph");
+    EXPECT_EQ(error_of(R"({"last_error":"bad graph","last_error_time":1000})"), std::nullopt);
+    EXPECT_EQ(error_of(R"({"last_error":"bad graph","last_error_time":2000})"), "bad graph");
+    EXPECT_EQ(error_of(R"({"last_error":7})"), std::nullopt);
 }
 
 TEST(event_merge, refuses_garbage_and_keeps_what_it_had) {
