@@ -46,6 +46,11 @@ outcome<std::string> orchestrator_base(std::string_view address) {
             );
         scheme = boost::algorithm::istarts_with(text, "https") ? "https" : "http";
         rest = text.substr(at + 3);
+        if (rest.empty() || rest.front() == '/')
+            return failure(
+                errc::invalid_argument,
+                fmt::format("orchestrator '{}': there is no host behind the scheme", shown(text))
+            );
     }
     const auto slash = std::min(rest.find('/'), rest.size());
     auto authority = std::string(rest.substr(0, slash));

@@ -32,6 +32,16 @@ TEST(orchestrator_address, an_ipv6_address_without_brackets_and_a_fragment_are_r
     EXPECT_EQ(*orchestrator_base("http://[2001:db8::1]:9/x/"), "http://[2001:db8::1]:9/x");
 }
 
+TEST(orchestrator_address, a_scheme_without_a_host_is_refused_with_what_was_written) {
+    for (const auto* bad : {"http://", "https://", " https:///x", "HTTP://"}) {
+        const auto base = orchestrator_base(bad);
+        ASSERT_FALSE(base) << bad << " became " << *base;
+        EXPECT_NE(base.error().detail.find("no host"), std::string::npos) << base.error().detail;
+    }
+    EXPECT_FALSE(orchestrator_bases({"a,http://,b"}));
+    EXPECT_EQ(*orchestrator_base("http://:9"), "http://127.0.0.1:9");
+}
+
 TEST(webhook_list, reads_addresses_and_scores) {
     const auto list = parse_webhook_list(
         R"([{"address":"https://10.4.3.2:8935","score":0.5},{"address":"https://o.example:443/x/"}])",
