@@ -8,6 +8,7 @@
 
 #include <fmt/core.h>
 
+#include <array>
 #include <cstdio>
 #include <exception>
 #include <fstream>
@@ -25,7 +26,11 @@ std::optional<std::string> read_file(const std::string& path) {
     std::ifstream file(path, std::ios::binary);
     if (!file)
         return std::nullopt;
-    std::string text(std::istreambuf_iterator<char>(file), {});
+    // read() turns what the buffer throws, of a folder for example, into bad().
+    std::string text;
+    std::array<char, 4096> piece;
+    while (file.read(piece.data(), piece.size()) || file.gcount() > 0)
+        text.append(piece.data(), static_cast<std::size_t>(file.gcount()));
     return file.bad() ? std::nullopt : std::optional(std::move(text));
 }
 

@@ -339,8 +339,11 @@ class reader {
         const auto origin = fmt::format("{}:{}: {}", config_file_, number, name);
         if (const auto* row = find_setting(name)) {
             // One file may serve all three commands.
-            if (row->belongs_to(result_.which))
-                found.push_back({row, bare ? "true" : std::string(text), origin});
+            if (!row->belongs_to(result_.which))
+                return {};
+            if (bare && !row->is_switch())
+                return bad(fmt::format("{} needs a value", origin));
+            found.push_back({row, bare ? "true" : std::string(text), origin});
             return {};
         }
         if (const auto* flag = find_foreign(name))

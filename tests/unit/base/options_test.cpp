@@ -220,6 +220,15 @@ TEST(config_file, fails_with_its_name_and_line) {
     EXPECT_EQ(error_of({"-config", "no.conf"}), "-config: cannot read no.conf");
 }
 
+TEST(config_file, wants_a_value_of_all_but_switches_though_it_may_be_empty) {
+    const auto complaint = [](std::string file) { return error_of({"-config=gw.conf"}, {}, file); };
+    EXPECT_EQ(complaint("httpAddr"), "gw.conf:1: httpAddr needs a value");
+    EXPECT_EQ(complaint("cors\nuploadFolder # where"), "gw.conf:2: uploadFolder needs a value");
+    EXPECT_EQ(complaint("orchAddr"), "gw.conf:1: orchAddr needs a value");
+    EXPECT_EQ(complaint("uploadFolder=\nrtmpAddr =\norchAddr="), "no error");
+    EXPECT_EQ(complaint("serviceAddr"), "no error"); // another command's
+}
+
 TEST(foreign_flags, are_accepted_with_the_reason_why_they_do_nothing) {
     EXPECT_EQ(
         notes_of({"-gasLimit", "1", "-transcoder", "-dataDir=x"}),
