@@ -15,7 +15,7 @@ outcome<std::unique_ptr<live::gate>> make_gate(
     if (!options.stream_keys.empty()) {
         auto keys = live::key_file::open(options.stream_keys, log.with("keys"));
         if (!keys)
-            return keys.error();
+            return failure(keys.error().code, "-streamKeys: " + keys.error().detail);
         wanted.keys = std::move(*keys);
     }
     if (!options.auth_webhook_url.empty()) {
@@ -25,7 +25,9 @@ outcome<std::unique_ptr<live::gate>> make_gate(
         asked.timing = live::auth_webhook_histogram(metrics);
         auto webhook = live::auth_webhook::create(std::move(asked), log.with("auth"));
         if (!webhook)
-            return webhook.error();
+            return failure(
+                webhook.error().code, "-liveAIAuthWebhookUrl: " + webhook.error().detail
+            );
         wanted.webhook = std::move(*webhook);
     }
     return std::make_unique<live::gate>(streams, std::move(wanted), log.with("auth"));

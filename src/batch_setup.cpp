@@ -1,9 +1,56 @@
 #include "batch_setup.hpp"
 
+#include "batch/spool.hpp"
 #include "network_setup.hpp"
 #include "worker/batch_model.hpp"
 
+#include <fmt/core.h>
+
+#include <array>
+
 namespace rivulet {
+namespace {
+
+// What an upload will do.
+error_code write_as_upload(const std::filesystem::path& folder) {
+    batch::spool_limits limits;
+    limits.memory = 0;
+    limits.folder = folder;
+    return batch::spool(limits).write(std::array<std::uint8_t, 1>{});
+}
+
+} // namespace
+
+outcome<void> check_upload_folder(const gateway_options& options, const logger& log) {
+    const auto& folder = options.batch.upload_folder;
+    if (folder.empty()) {
+        if (const auto failed = write_as_upload(folder))
+            log.warn(
+                "large uploads will fail, the system's folder for temporary files can't be "
+                "written: {}; name another one with -uploadFolder",
+                failed.message()
+            );
+        return {};
+    }
+    const auto bad = [&folder](const char* what, const std::string& why) {
+        return failure(
+            errc::invalid_argument,
+            fmt::format(
+                "-uploadFolder: {} can't be {}: {}; name a folder that this user may write to",
+                folder.string(),
+                what,
+                why
+            )
+        );
+    };
+    std::error_code unmade;
+    std::filesystem::create_directories(folder, unmade);
+    if (unmade)
+        return bad("made", unmade.message());
+    if (const auto failed = write_as_upload(folder))
+        return bad("written", failed.message());
+    return {};
+}
 
 batch::service_options batch_options_of(const gateway_options& options, http::tls_context tls) {
     const auto& wanted = options.batch;

@@ -217,6 +217,8 @@ outcome<void> gateway::impl::make_front() {
 }
 
 outcome<void> gateway::impl::make_batch() {
+    if (auto writable = check_upload_folder(options, log); !writable)
+        return writable;
     auto tls = http::client_tls(options.orch_tls, options.orch_ca_file);
     if (!tls)
         return tls.error();

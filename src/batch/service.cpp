@@ -136,7 +136,7 @@ outcome<std::unique_ptr<service>> service::open(
 ) {
     auto results = result_store::open(options.results, metrics, log.with("results"));
     if (!results)
-        return results.error();
+        return failure(results.error().code, "-resultStore: " + results.error().detail);
     auto parts = std::make_unique<impl>(
         threads,
         sessions,
@@ -158,7 +158,7 @@ outcome<std::unique_ptr<service>> service::open(
     auto jobs =
         job_table::open(threads, all->options.jobs, std::move(work), metrics, log.with("jobs"));
     if (!jobs)
-        return jobs.error();
+        return failure(jobs.error().code, "-jobStore: " + jobs.error().detail);
     parts->jobs = std::move(*jobs);
     std::promise<void> begun;
     asio::post(threads.at(0), [all, &begun] {

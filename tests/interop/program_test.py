@@ -83,6 +83,33 @@ class start(unittest.TestCase):
         self.assertEqual((done.returncode, done.stdout), (2, ""))
         self.assertEqual(done.stderr, "rivulet: unknown option -htpAddr; did you mean -httpAddr?\n")
 
+    def test_fails_with_code_2_and_the_name_of_a_config_file_that_can_not_be_read(self):
+        with tempfile.TemporaryDirectory() as folder:
+            for path in (folder, f"{folder}/missing"):
+                done = run("-config", path)
+                self.assertEqual((done.returncode, done.stdout), (2, ""))
+                self.assertEqual(done.stderr, f"rivulet: -config: cannot read {path}\n")
+
+    def test_fails_with_code_1_and_the_option_that_can_not_be_obeyed(self):
+        # Nobody can make or write a file in /proc, whoever runs this.
+        for option, value, why in (("-uploadFolder", "/proc/uploads", "/proc/uploads can't be made"),
+                                   ("-uploadFolder", "/proc", "/proc can't be written"),
+                                   ("-liveAIAuthWebhookUrl", "notaurl", "http"),
+                                   ("-streamKeys", "/nonexistent", "/nonexistent: No such file"),
+                                   ("-resultStore", "/proc/results", "can't make /proc/results"),
+                                   ("-jobStore", "/proc/jobs", "/proc/jobs can't be made"),
+                                   ("-orchAddr", "http://", "no host")):
+            done = run(*ANY, option, value)
+            self.assertEqual((done.returncode, done.stdout), (1, ""), (option, done.stderr))
+            self.assertRegex(done.stderr, f"cannot start: {option}: .*{why}")
+
+    def test_makes_the_folder_for_uploads(self):
+        with tempfile.TemporaryDirectory() as folder:
+            with running("-uploadFolder", f"{folder}/a/b", *ANY) as gateway:
+                self.assertIn("ready", gateway.ready)
+                self.assertEqual(os.listdir(f"{folder}/a/b"), [])
+                self.assertEqual(gateway.end(signal.SIGTERM)[0], 0)
+
     def test_fails_with_code_1_and_the_address_when_a_port_is_taken(self):
         with socket.socket() as taken:
             taken.bind(("127.0.0.1", 0))
