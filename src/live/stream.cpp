@@ -196,6 +196,7 @@ void stream::unit(media::access_unit unit) {
         break;
     case media::segment_action::end_then_drop:
         ++in_.dropped_frames;
+        in_.awaits_keyframe = decision.reason != media::segment_reason::too_large;
         source_->end_segment();
         report(
             decision.reason == media::segment_reason::too_large
@@ -208,8 +209,10 @@ void stream::unit(media::access_unit unit) {
 }
 
 void stream::write_unit(const media::access_unit& unit, bool begins_segment, time_point now) {
-    if (begins_segment)
+    if (begins_segment) {
         muxer_.begin_segment();
+        in_.awaits_keyframe = false;
+    }
     auto packets = muxer_.write(unit);
     if (!packets) {
         ++in_.unusable_frames;

@@ -147,6 +147,9 @@ std::string_view to_string(stream_state state) {
 }
 
 std::string summary(const stream_snapshot& s) {
+    constexpr auto no_keyframe =
+        "Video arrives, but its last keyframe is too long ago: it is dropped until the next one. "
+        "Set the encoder's keyframe interval to 2 s.";
     switch (s.state) {
     case stream_state::waiting_for_media:
         return s.ingest.video_frames == 0 ? "The publisher is connected but has sent no video yet."
@@ -165,6 +168,8 @@ std::string summary(const stream_snapshot& s) {
                          s.state_detail
                      );
     case stream_state::connected:
+        if (s.ingest.awaits_keyframe)
+            return no_keyframe;
         return fmt::format(
             "The orchestrator {} took the job; no processed video yet{}.",
             s.orchestrator ? s.orchestrator->url : "",
@@ -173,6 +178,8 @@ std::string summary(const stream_snapshot& s) {
                 : ""
         );
     case stream_state::live:
+        if (s.ingest.awaits_keyframe && s.ingest.idle_s.value_or(0) <= 3)
+            return no_keyframe;
         if (s.output.idle_s && *s.output.idle_s > 3)
             return s.ingest.idle_s && *s.ingest.idle_s > 3
                        ? fmt::format(

@@ -50,6 +50,10 @@ TEST(stream_status, says_in_words_why_there_is_no_picture) {
     EXPECT_THAT(summary(s), HasSubstr("sent nothing for 12 s although"));
     s.ingest.idle_s = 13;
     EXPECT_THAT(summary(s), HasSubstr("publisher has sent nothing for 13 s"));
+    s.ingest.awaits_keyframe = true;
+    EXPECT_THAT(summary(s), HasSubstr("publisher has sent nothing for 13 s"));
+    s.ingest.idle_s = 0;
+    EXPECT_THAT(summary(s), HasSubstr("dropped until the next"));
 }
 
 TEST(json_text, writes_numbers_as_people_do_and_reads_back_the_same) {
