@@ -15,14 +15,18 @@ void drain_rule::output(const media::access_unit& unit, time_point now) {
     if (unit.kind == media::track_kind::video &&
         (!last_out_ || unit.pts > *last_out_ || *last_out_ - unit.pts >= same_clock))
         last_out_ = unit.pts;
+    if (unit.kind == media::track_kind::video) {
+        pause_ = last_picture_ ? now - *last_picture_ : duration{};
+        last_picture_ = now;
+    }
     newest_ = std::max(newest_, now);
 }
 
-bool drain_rule::caught_up() const {
+std::optional<std::int64_t> drain_rule::missing() const {
     if (!last_in_ || !last_out_)
-        return false;
-    const auto missing = *last_in_ - *last_out_;
-    return missing <= tolerance && missing > -same_clock;
+        return std::nullopt;
+    const auto left = *last_in_ - *last_out_;
+    return left > -same_clock ? std::optional(left) : std::nullopt;
 }
 
 bool drain_rule::complete(time_point now) const {
@@ -32,7 +36,12 @@ bool drain_rule::complete(time_point now) const {
 time_point drain_rule::due() const {
     if (!over_)
         return time_point::max();
-    return newest_ + (caught_up() ? duration(settled) : duration(quiet));
+    const auto left = missing();
+    if (left && *left <= tolerance)
+        return newest_ + settled;
+    if (left && *left <= held)
+        return newest_ + std::clamp<duration>(2 * pause_, held_quiet, quiet);
+    return newest_ + quiet;
 }
 
 } // namespace rivulet::element

@@ -17,6 +17,11 @@ class drain_rule {
     // A pipeline that has sent nothing for so long, after the input or after its last unit, has
     // nothing more (or keeps it until the end of its input).
     static constexpr duration quiet = std::chrono::seconds(1);
+    // So little is missing that a decoder may hold it, to put pictures in order, until its input
+    // ends; and a pipeline in real time throws away what it gets out of that too late. Then it is
+    // quiet sooner, for two of the pauses that it last made but for this at least.
+    static constexpr std::int64_t held = media::clock_rate / 2;
+    static constexpr std::chrono::milliseconds held_quiet{200};
     // The greatest pts is back, but with B-frames or sound it is not that of the last unit.
     static constexpr std::chrono::milliseconds settled{100};
     // Times further apart than this are of different clocks, which say nothing to each other.
@@ -34,11 +39,14 @@ class drain_rule {
     time_point due() const;
 
   private:
-    bool caught_up() const;
+    // Of the video; nothing: not known.
+    std::optional<std::int64_t> missing() const;
 
     bool over_ = false;
     std::optional<std::int64_t> last_in_, last_out_; // the greatest pts
     time_point newest_{};
+    std::optional<time_point> last_picture_;
+    duration pause_{}; // between the last two pictures
 };
 
 } // namespace rivulet::element

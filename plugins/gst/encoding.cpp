@@ -42,7 +42,8 @@ media::gst_ptr<GstCaps> encodable(GstCaps* caps) {
     auto out = adopt(gst_caps_copy(caps));
     int rate = 0, per = 0;
     const GstStructure* said = gst_caps_get_structure(out.get(), 0);
-    if (!gst_structure_get_fraction(said, "framerate", &rate, &per) || rate <= 0 || per <= 0)
+    if (!gst_structure_get_fraction(said, "framerate", &rate, &per) || rate <= 0 || per <= 0 ||
+        rate / per > fastest_rate)
         gst_caps_set_simple(out.get(), "framerate", GST_TYPE_FRACTION, fallback_rate, 1, nullptr);
     return out;
 }

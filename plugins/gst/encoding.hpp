@@ -23,6 +23,10 @@ struct encoding_events {
     std::function<void()> ended;
 };
 
+// A declared rate above it is a clock's (1000/1 in WebM) and not of pictures: no rate is known
+// then.
+constexpr int fastest_rate = 240;
+
 class video_encoder {
   public:
     // Pictures that wait for the encoder.

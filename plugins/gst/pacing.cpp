@@ -21,6 +21,7 @@ void frame_pacer::expect(
 ) {
     ++counters_.in;
     ended_ = false;
+    hold_until_.reset();
     if (frame_duration.count() > 0)
         frame_duration_ = frame_duration;
     if (auto same = slots_.find(stamp); same != slots_.end())
@@ -150,6 +151,11 @@ void frame_pacer::shed_units() {
     }
 }
 
+running_time frame_pacer::deadline(const slot& open) const {
+    const auto usual = open.time + settings_.max_latency;
+    return flows_ && hold_until_ ? std::max(usual, *hold_until_) : usual;
+}
+
 bool frame_pacer::decided_by_others(const slots::value_type& front) const {
     return ended_ || (newest_out_ && *newest_out_ > front.first + tolerance());
 }
@@ -177,6 +183,7 @@ frame_pacer::step frame_pacer::next(running_time now) {
         unit_bytes_ -= units_.front().facts.bytes;
         units_.pop_front();
         ++counters_.processed;
+        flows_ = true;
         left_ = left_ ? std::max(*left_, out.frame->time) : out.frame->time;
         return out;
     }
@@ -191,12 +198,15 @@ frame_pacer::step frame_pacer::next(running_time now) {
             frame.content = std::move(open.processed);
             out.frame = std::move(frame);
             ++counters_.processed;
+            flows_ = true;
         } else if (!settings_.every_unit && decided_by_others(*front)) {
             ++counters_.skipped;
         } else if (settings_.every_unit && ended_) {
             ++counters_.skipped;
-        } else if (now >= open.time + settings_.max_latency) {
+        } else if (now >= deadline(open)) {
             out.frame = stall(open);
+            // Behind a deadline that was put off, the others wait no longer than it did.
+            flows_ = flows_ && hold_until_;
             switch (out.frame->what) {
             case paced_frame::kind::frozen:
                 ++counters_.frozen;
@@ -208,7 +218,7 @@ frame_pacer::step frame_pacer::next(running_time now) {
                 ++counters_.gaps;
             }
         } else {
-            out.wait_until = open.time + settings_.max_latency;
+            out.wait_until = deadline(open);
             return out;
         }
         const auto time = open.time;
@@ -261,6 +271,8 @@ void frame_pacer::clear() {
     newest_in_.reset();
     newest_out_.reset();
     left_.reset();
+    hold_until_.reset();
+    flows_ = false;
     ended_ = false;
 }
 

@@ -92,6 +92,10 @@ class frame_pacer {
 
     step next(running_time now);
 
+    // The input is over, and all that is missing comes until then or not at all: in a stream that
+    // goes well, deadlines wait for it.
+    void hold(running_time until) { hold_until_ = until; }
+
     // Nothing more will come: what is open is decided at once.
     void no_more() { ended_ = true; }
 
@@ -138,6 +142,7 @@ class frame_pacer {
     void drop_oldest_unit();
     void shed_units();
     paced_frame stall(slot& open);
+    running_time deadline(const slot& open) const;
     bool decided_by_others(const slots::value_type& front) const;
 
     pacing_settings settings_;
@@ -152,6 +157,8 @@ class frame_pacer {
     running_time newest_time_{};
     std::optional<running_time> first_time_; // nothing was before it
     std::optional<running_time> left_;       // the time of the newest that left
+    std::optional<running_time> hold_until_;
+    bool flows_ = false; // what left last was processed
     bool ended_ = false;
     pacing_counters counters_;
 };

@@ -1,9 +1,30 @@
 #include "picture_shape.hpp"
 
+#include <cmath>
+
 namespace rivulet::element {
 
 using media::adopt;
 using media::gst_ptr;
+
+namespace {
+
+// Pictures are never repeated nor left out to make a rate: one that is not theirs can't be claimed,
+// rounding apart. An input that says no rate takes whatever downstream has.
+bool takes_rate(const GstCaps* allowed, guint at, int rate, int per) {
+    auto fitting = adopt(gst_caps_copy_nth(allowed, at));
+    GstStructure* target = gst_caps_get_structure(fitting.get(), 0);
+    if (rate <= 0 || !gst_structure_has_field(target, "framerate"))
+        return true;
+    gst_structure_fixate_field_nearest_fraction(target, "framerate", rate, per);
+    int n = 0, d = 1;
+    if (!gst_structure_get_fraction(target, "framerate", &n, &d) || d <= 0)
+        return false;
+    const double wanted = double(rate) / per;
+    return std::abs(double(n) / d - wanted) <= wanted / 100;
+}
+
+} // namespace
 
 picture_shape::~picture_shape() {
     if (converter_)
@@ -14,19 +35,25 @@ gst_ptr<GstCaps> picture_shape::choose(GstCaps* wanted, GstCaps* allowed) {
     auto both = adopt(gst_caps_intersect_full(wanted, allowed, GST_CAPS_INTERSECT_FIRST));
     if (!gst_caps_is_empty(both.get()))
         return adopt(gst_caps_fixate(gst_caps_truncate(both.release())));
-    auto left = adopt(gst_caps_truncate(gst_caps_copy(allowed)));
-    if (gst_caps_is_empty(left.get()) || gst_caps_is_any(left.get()))
+    if (gst_caps_is_any(allowed))
         return {};
+    const GstStructure* source = gst_caps_get_structure(wanted, 0);
+    int value = 0, rate = 0, per = 1;
+    const bool rated = gst_structure_get_fraction(source, "framerate", &rate, &per);
+    guint at = 0;
+    while (at < gst_caps_get_size(allowed) && !takes_rate(allowed, at, rate, per))
+        ++at;
+    if (at == gst_caps_get_size(allowed))
+        return {};
+    auto left = adopt(gst_caps_copy_nth(allowed, at));
     // Nearest in size and rate; the format and the rest as downstream likes best.
     GstStructure* target = gst_caps_get_structure(left.get(), 0);
-    const GstStructure* source = gst_caps_get_structure(wanted, 0);
-    int value = 0, rate = 0, per = 0;
     for (const char* side : {"width", "height"})
         if (gst_structure_get_int(source, side, &value) && gst_structure_has_field(target, side))
             gst_structure_fixate_field_nearest_int(target, side, value);
         else if (gst_structure_get_int(source, side, &value))
             gst_structure_set(target, side, G_TYPE_INT, value, nullptr);
-    if (gst_structure_get_fraction(source, "framerate", &rate, &per)) {
+    if (rated) {
         if (gst_structure_has_field(target, "framerate"))
             gst_structure_fixate_field_nearest_fraction(target, "framerate", rate, per);
         else

@@ -15,8 +15,8 @@ class picture_shape {
   public:
     ~picture_shape();
 
-    // Chooses the caps nearest to `wanted` among those that `allowed` (fixed or not) permits; null:
-    // there are none.
+    // Chooses the caps nearest to `wanted` among those that `allowed` (fixed or not) permits and
+    // that have its rate; null: there are none.
     static media::gst_ptr<GstCaps> choose(GstCaps* wanted, GstCaps* allowed);
 
     // What leaves from now on; fixed raw caps. False: they can't be used.

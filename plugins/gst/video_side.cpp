@@ -16,6 +16,7 @@ namespace {
 
 // Behind the last deadline, for encoded output that still drains.
 constexpr running_time drain_limit = std::chrono::seconds(2);
+constexpr running_time decode_limit = std::chrono::milliseconds(200);
 
 picture make_picture(GstBuffer* buffer, GstCaps* caps) {
     return picture(gst_sample_new(buffer, caps, nullptr, nullptr), &gst_sample_unref);
@@ -59,6 +60,7 @@ void video_side::start() {
     gst_segment_init(&segment_, GST_FORMAT_UNDEFINED);
     std::unique_lock lock(link_.mutex);
     flushing_ = ended_ = false;
+    over_since_.reset();
     pacer_ = {};
     promise_ = {};
     delay_ = max_delay_ = {};
@@ -141,6 +143,7 @@ bool video_side::sink_event(gst_ptr<GstEvent> event) {
             std::unique_lock lock(link_.mutex);
             ended_ = true;
             end_limit_ = link_.clock.now() + link_.max_latency() + drain_limit;
+            pacer_.hold(*end_limit_);
             wake();
         }
         if (encoder_)
@@ -166,6 +169,7 @@ void video_side::flushed() {
         std::unique_lock lock(link_.mutex);
         flushing_ = ended_ = false;
         end_limit_.reset();
+        over_since_.reset();
         pacer_.clear();
         promise_.reset();
         stalls_.flushed();
@@ -177,7 +181,7 @@ bool video_side::set_caps(GstCaps* caps) {
     const bool encoded = is_encoded(caps);
     int rate = 0, per = 0;
     if (!gst_structure_get_fraction(gst_caps_get_structure(caps, 0), "framerate", &rate, &per) ||
-        rate <= 0 || per <= 0) {
+        rate <= 0 || per <= 0 || rate / per > fastest_rate) {
         rate = 0;
         per = 1;
     }
@@ -349,7 +353,8 @@ void video_side::propose_allocation(GstQuery* query) {
         return;
     // Passed through, pictures stay here for max-latency: upstream's pool must have as many.
     guint held = video_encoder::max_queued + 2;
-    if (settings.on_stall == stall_policy::passthrough && GST_VIDEO_INFO_FPS_N(&info) > 0)
+    if (settings.on_stall == stall_policy::passthrough && GST_VIDEO_INFO_FPS_N(&info) > 0 &&
+        GST_VIDEO_INFO_FPS_N(&info) / std::max(GST_VIDEO_INFO_FPS_D(&info), 1) <= fastest_rate)
         held += guint(gst_util_uint64_scale_int(
             settings.max_latency_ms,
             GST_VIDEO_INFO_FPS_N(&info),
@@ -472,11 +477,19 @@ void video_side::processed(
 // ---- output task --------------------------------------------------------------------------------
 
 frame_pacer::step video_side::next(running_time now) {
-    if (link_.output_over() && ended_)
-        pacer_.no_more();
+    // What came last may still be in the decoder.
+    std::optional<running_time> decoded;
+    if (ended_ && link_.output_over()) {
+        over_since_ = over_since_.value_or(now);
+        if (!output_encoded_ && now < *over_since_ + decode_limit)
+            decoded = *over_since_ + decode_limit;
+        else
+            pacer_.no_more();
+    }
     auto step = pacer_.next(now);
-    if (!step.frame && ended_ && end_limit_ && now < *end_limit_)
-        step.wait_until = std::min(step.wait_until.value_or(*end_limit_), *end_limit_);
+    for (const auto& limit : {end_limit_, decoded})
+        if (!step.frame && ended_ && limit && now < *limit)
+            step.wait_until = std::min(step.wait_until.value_or(*limit), *limit);
     return step;
 }
 

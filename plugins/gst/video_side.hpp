@@ -87,6 +87,7 @@ class video_side {
     // With the link's lock.
     bool flushing_ = false, ended_ = false;
     std::optional<running_time> end_limit_;
+    std::optional<running_time> over_since_; // the output
     frame_pacer pacer_;
     wait_point pace_point_;
     promise_watch promise_;

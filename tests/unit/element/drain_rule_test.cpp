@@ -67,6 +67,26 @@ TEST(drain_rule, sound_says_nothing_about_pictures) {
     EXPECT_FALSE(rule.complete(t0));
 }
 
+TEST(drain_rule, what_a_decoder_holds_is_not_waited_for) {
+    drain_rule rule;
+    rule.output(picture(second - 9'000), t0);
+    rule.output(picture(second - 6'000), t0 + 33ms);
+    rule.input_over(second, t0 + 40ms);
+    EXPECT_FALSE(rule.complete(t0 + 40ms + drain_rule::held_quiet - 1ms));
+    EXPECT_TRUE(rule.complete(t0 + 40ms + drain_rule::held_quiet));
+}
+
+TEST(drain_rule, a_pipeline_that_makes_few_pictures_is_waited_for) {
+    drain_rule rule;
+    rule.output(picture(second - 54'000), t0);
+    rule.output(picture(second - 27'000), t0 + 300ms);
+    rule.input_over(second, t0 + 300ms);
+    EXPECT_FALSE(rule.complete(t0 + 899ms));
+    EXPECT_TRUE(rule.complete(t0 + 900ms));
+    rule.output(picture(second - 20'000), t0 + 2s);
+    EXPECT_EQ(rule.due(), t0 + 2s + drain_rule::quiet); // and no longer
+}
+
 TEST(drain_rule, a_pipeline_that_has_gone_quiet_has_nothing_more) {
     drain_rule rule;
     rule.input_over(second, t0);

@@ -220,6 +220,29 @@ TEST_F(paced, the_end_decides_what_is_open) {
     EXPECT_TRUE(pacer.empty());
 }
 
+TEST_F(paced, after_the_end_deadlines_wait_for_what_may_still_come) {
+    in(0, 4);
+    back(0, 40ms);
+    EXPECT_EQ(leaves(40ms), "p0 ");
+    pacer.hold(2s);
+    EXPECT_EQ(leaves(1s), "");
+    EXPECT_EQ(pacer.next(1s).wait_until, 2s);
+    back(1, 1s);
+    EXPECT_EQ(leaves(1s), "p1 ");
+    EXPECT_EQ(leaves(2s), "f2 f3 "); // and not for ever
+    EXPECT_TRUE(pacer.empty());
+}
+
+TEST_F(paced, a_stream_that_stalls_ends_without_waiting) {
+    in(0, 4);
+    back(0, 40ms);
+    EXPECT_EQ(leaves(40ms), "p0 ");
+    EXPECT_EQ(leaves(time(1) + 500ms), "f1 ");
+    pacer.hold(2s);
+    EXPECT_EQ(leaves(time(3) + 500ms), "f2 f3 ");
+    EXPECT_TRUE(pacer.empty());
+}
+
 TEST_F(paced, a_flush_forgets_everything) {
     in(0, 3);
     back(0, 20ms);
