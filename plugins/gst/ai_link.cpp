@@ -41,21 +41,33 @@ void ai_link::settings_changed() {
     wake_all();
 }
 
-bool ai_link::set_params(const std::string& text) {
+void ai_link::set_params(std::string text) {
+    // gst_parse_launch leaves the quotes of params='{"a":1}' where they are.
+    if (text.size() > 1 && text.front() == '\'' && text.back() == '\'')
+        text = text.substr(1, text.size() - 2);
     if (!text.empty()) {
         boost::system::error_code failed;
         const auto value = boost::json::parse(text, failed);
-        if (failed || !value.is_object())
-            return false;
+        if (failed || !value.is_object()) {
+            {
+                std::unique_lock lock(settings_mutex_);
+                if (!bus_listens_) {
+                    refused_params_ = std::move(text);
+                    return;
+                }
+            }
+            report.params_refused(text);
+            return;
+        }
     }
     {
         std::unique_lock lock(settings_mutex_);
         settings_.params = text;
+        refused_params_.reset();
     }
     std::unique_lock lock(session_mutex_);
     if (session_)
         session_->update(text.empty() ? "{}" : text);
-    return true;
 }
 
 GstStructure* ai_link::stats() const {
@@ -182,9 +194,22 @@ void ai_link::open_session() {
         session_->input_format(known);
 }
 
+void ai_link::bus_listens(bool yes) {
+    std::optional<std::string> refused;
+    {
+        std::unique_lock lock(settings_mutex_);
+        bus_listens_ = yes;
+        if (yes)
+            refused.swap(refused_params_);
+    }
+    if (refused)
+        report.params_refused(*refused);
+}
+
 void ai_link::start() {
     running_ = true;
     failed_ = false;
+    lost_told_ = trouble_told_ = false;
     stopping_ = false;
     upstream_latency_ = 0;
     {
@@ -445,11 +470,14 @@ void ai_link::connected(const session_place& place) {
         place_ = place;
     }
     video_->session_begins();
+    lost_told_ = true; // a gateway that was there comes back by itself
     report.connected(place);
 }
 
 void ai_link::lost(const std::string& reason, duration retry) {
     report.lost(reason, retry);
+    if (!std::exchange(lost_told_, true))
+        report.out_of_reach(reason);
 }
 
 void ai_link::refused(int status, const std::string& reason) {
@@ -479,6 +507,11 @@ void ai_link::output_unit(media::access_unit unit) {
 
 void ai_link::event(const std::string& type, const boost::json::object& data) {
     report.event(type, data);
+    if ((type == "warning" || type == "error") && !trouble_told_ &&
+        video_->stats().pacing.processed == 0) {
+        trouble_told_ = true;
+        report.no_picture_yet(data);
+    }
 }
 
 void ai_link::keyframe_wanted() {

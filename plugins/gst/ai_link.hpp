@@ -15,6 +15,8 @@
 #include <atomic>
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <string>
 
 namespace rivulet::element {
 
@@ -39,11 +41,14 @@ class ai_link final : public session_listener {
         settings_changed();
     }
 
-    // False: not a JSON object.
-    bool set_params(const std::string& text);
+    // What is no JSON object is refused with a warning, and the old ones stay.
+    void set_params(std::string text);
     GstStructure* stats() const; // a value for the caller
 
     // ---- state changes ------------------------------------------------------------------------
+    // NULL to READY, and back. Below READY an element has no bus yet, or one that throws away what
+    // it gets: what was to be said is said now.
+    void bus_listens(bool yes);
     void start(); // READY to PAUSED
     void play();
     void pause();
@@ -120,6 +125,8 @@ class ai_link final : public session_listener {
     GstElement* element_;
     mutable std::mutex settings_mutex_; // innermost
     element_settings settings_;
+    bool bus_listens_ = false;                  // with settings_mutex_
+    std::optional<std::string> refused_params_; // with settings_mutex_: nobody has heard of it
 
     // session_mutex_ before mutex; guards the pointer and calls that begin or end the session.
     mutable std::mutex session_mutex_;
@@ -140,6 +147,9 @@ class ai_link final : public session_listener {
     std::atomic<bool> failed_{false}, stopping_{true}, drained_{false};
     std::atomic<bool> video_ended_{false}, audio_ended_{false}, finishing_{false};
     std::atomic<std::int64_t> upstream_latency_{0}; // ns
+    // The session's thread, after start(). Who sees no element messages, as on a terminal, hears
+    // once why there is no picture.
+    bool lost_told_ = false, trouble_told_ = false;
 };
 
 } // namespace rivulet::element

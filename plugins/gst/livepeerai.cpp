@@ -103,14 +103,7 @@ void set_property(GObject* object, guint id, const GValue* value, GParamSpec* sp
             link.change([&](element_settings& s) { s.pipeline = text_in(value); });
             break;
         case prop_params:
-            if (!link.set_params(text_in(value)))
-                GST_ELEMENT_WARNING(
-                    object,
-                    RESOURCE,
-                    SETTINGS,
-                    ("The property params must be a JSON object; the old value stays"),
-                    ("%s", text_in(value).substr(0, 200).c_str())
-                );
+            link.set_params(text_in(value));
             break;
         case prop_token:
             link.change([&](element_settings& s) { s.token = text_in(value); });
@@ -452,6 +445,12 @@ GstStateChangeReturn change_state(GstElement* element, GstStateChange change) {
     return guarded(element, GST_STATE_CHANGE_FAILURE, [&] {
         auto& link = link_of(element);
         switch (change) {
+        case GST_STATE_CHANGE_NULL_TO_READY:
+            link.bus_listens(true);
+            break;
+        case GST_STATE_CHANGE_READY_TO_NULL:
+            link.bus_listens(false);
+            break;
         case GST_STATE_CHANGE_READY_TO_PAUSED:
             link.start();
             break;

@@ -186,6 +186,56 @@ void reporter::event(const std::string& type, const boost::json::object& data) c
     }
 }
 
+// As GST_ELEMENT_WARNING; the log has the stream's name.
+void reporter::warn(gint code, const std::string& text, const std::string& detail) const {
+    const auto name = stream();
+    const auto line = (name.empty() ? "" : "stream " + name + ": ") + text + " (" + detail + ")";
+    GST_WARNING_OBJECT(element_, "%s", line.c_str());
+    gst_element_message_full(
+        element_,
+        GST_MESSAGE_WARNING,
+        GST_RESOURCE_ERROR,
+        code,
+        g_strdup(text.c_str()),
+        g_strdup(detail.c_str()),
+        __FILE__,
+        GST_FUNCTION,
+        __LINE__
+    );
+}
+
+void reporter::params_refused(const std::string& text) const {
+    warn(
+        GST_RESOURCE_ERROR_SETTINGS,
+        "The property params must be a JSON object; the old value stays",
+        printable(text.substr(0, 200))
+    );
+}
+
+void reporter::out_of_reach(const std::string& reason) const {
+    std::string cure = "is it running, and does the property gateway name it (http or https, host, "
+                       "port)?";
+    if (reason.starts_with("the gateway answered"))
+        cure = "see the gateway's log";
+    else if (reason.find("certificate") != reason.npos)
+        cure = "is it an https address? A certificate that this machine does not trust needs "
+               "tls-verify=false";
+    warn(
+        GST_RESOURCE_ERROR_OPEN_READ_WRITE,
+        "No connection to the gateway: " + printable(reason) + "; " + cure,
+        "tried again by itself, without further warnings"
+    );
+}
+
+void reporter::no_picture_yet(const boost::json::object& event) const {
+    warn(
+        GST_RESOURCE_ERROR_FAILED,
+        "No processed picture yet, the gateway says: " + text_of(event, "message"),
+        "tried again by itself, without further warnings; look at the properties pipeline and "
+        "params, and at which orchestrators the gateway has"
+    );
+}
+
 void reporter::late(running_time delay, running_time promised) const {
     const auto is = milliseconds(std::chrono::duration_cast<duration>(delay));
     const auto was = milliseconds(std::chrono::duration_cast<duration>(promised));

@@ -54,11 +54,16 @@ class reporter {
     void lost(const std::string& reason, duration retry) const;
     void refused(int status, const std::string& reason) const; // an ERROR
     void event(const std::string& type, const boost::json::object& data) const;
+    void params_refused(const std::string& text) const;                        // a WARNING
+    void out_of_reach(const std::string& reason) const;                        // a WARNING
+    void no_picture_yet(const boost::json::object& event) const;               // a WARNING
     void late(running_time delay, running_time promised) const;                // a WARNING
     void media_trouble(const std::string& what, const std::string& why) const; // an ERROR
     void missing(const std::string& why) const;                                // an ERROR
 
   private:
+    void warn(gint code, const std::string& text, const std::string& detail) const;
+
     GstElement* element_;
     mutable std::mutex mutex_; // innermost
     std::string stream_;

@@ -77,6 +77,14 @@ TEST(livepeerai, adds_its_share_to_the_latency) {
     EXPECT_TRUE(told);
 }
 
+std::string params_of(GstElement* element) {
+    gchar* now = nullptr;
+    g_object_get(element, "params", &now, nullptr);
+    const std::string text = now ? now : "";
+    g_free(now);
+    return text;
+}
+
 TEST(livepeerai, params_that_are_no_object_are_refused_with_a_warning) {
     element_rig rig({nowhere, {"params", R"({"graph":"negate"})"}});
     for (const char* bad : {"[1]", "{\"graph\":", "7"}) {
@@ -84,11 +92,84 @@ TEST(livepeerai, params_that_are_no_object_are_refused_with_a_warning) {
         rig.collect();
         EXPECT_EQ(rig.warnings.size(), 1u) << bad;
         rig.warnings.clear();
-        gchar* now = nullptr;
-        g_object_get(rig.element.get(), "params", &now, nullptr);
-        EXPECT_STREQ(now, R"({"graph":"negate"})");
-        g_free(now);
+        EXPECT_EQ(params_of(rig.element.get()), R"({"graph":"negate"})");
     }
+}
+
+TEST(livepeerai, params_keep_their_meaning_in_a_description_for_gst_parse_launch) {
+    for (const char* description :
+         {R"(livepeerai params='{"graph":"negate"}')",
+          R"(livepeerai params={"graph":"negate"})",
+          R"(livepeerai params="{\"graph\":\"negate\"}")"}) {
+        auto element = media::sink(gst_parse_launch(description, nullptr));
+        ASSERT_TRUE(element) << description;
+        EXPECT_EQ(params_of(element.get()), R"({"graph":"negate"})") << description;
+    }
+    auto element = media::sink(
+        gst_parse_launch(R"(livepeerai params="{\"graph\": \"hue=s=0, negate\"}")", nullptr)
+    );
+    EXPECT_EQ(params_of(element.get()), R"({"graph": "hue=s=0, negate"})");
+}
+
+// Text of the warnings that a pipeline's bus has.
+std::vector<std::string> warnings_of(GstElement* pipeline) {
+    std::vector<std::string> found;
+    auto bus = media::adopt(gst_element_get_bus(pipeline));
+    while (GstMessage* raw = gst_bus_pop_filtered(bus.get(), GST_MESSAGE_WARNING))
+        found.push_back(media::describe_error(media::adopt(raw).get()));
+    return found;
+}
+
+TEST(livepeerai, params_refused_in_a_description_are_warned_of_when_the_pipeline_has_a_bus) {
+    auto pipeline = media::sink(
+        gst_parse_launch("videotestsrc ! livepeerai name=ai params=no-json ! fakesink", nullptr)
+    );
+    gst_element_set_state(pipeline.get(), GST_STATE_READY);
+    const auto said = warnings_of(pipeline.get());
+    ASSERT_EQ(said.size(), 1u);
+    EXPECT_NE(said[0].find("params"), said[0].npos) << said[0];
+    // Once; and not of what was put right in time.
+    auto ai = media::adopt(gst_bin_get_by_name(GST_BIN(pipeline.get()), "ai"));
+    gst_element_set_state(pipeline.get(), GST_STATE_NULL);
+    g_object_set(ai.get(), "params", "[]", nullptr);
+    g_object_set(ai.get(), "params", "{}", nullptr);
+    gst_element_set_state(pipeline.get(), GST_STATE_READY);
+    EXPECT_TRUE(warnings_of(pipeline.get()).empty());
+    gst_element_set_state(pipeline.get(), GST_STATE_NULL);
+}
+
+TEST(livepeerai, a_gateway_that_was_never_reached_is_one_warning) {
+    element_rig rig({nowhere});
+    ASSERT_TRUE(rig.wait_until([&] { return rig.count("lost") > 1; }));
+    ASSERT_EQ(rig.warnings.size(), 1u);
+    EXPECT_NE(rig.warnings[0].find("refused"), std::string::npos) << rig.warnings[0];
+    EXPECT_NE(rig.warnings[0].find("property gateway"), std::string::npos) << rig.warnings[0];
+}
+
+TEST(livepeerai, a_gateway_that_can_not_be_trusted_is_a_warning_with_the_property_to_set) {
+    restartable_gateway plain; // no TLS there: as little trust
+    element_rig rig({{"gateway", "https" + plain.url().substr(4)}});
+    ASSERT_TRUE(rig.wait_until([&] { return !rig.warnings.empty(); }));
+    EXPECT_NE(rig.warnings[0].find("tls-verify"), std::string::npos) << rig.warnings[0];
+}
+
+TEST(livepeerai, a_gateway_that_was_there_goes_without_a_warning) {
+    restartable_gateway gateway;
+    element_rig rig({{"gateway", gateway.url()}});
+    ASSERT_TRUE(rig.wait_until([&] { return rig.count("connected") > 0; }));
+    gateway.stop();
+    ASSERT_TRUE(rig.wait_until([&] { return rig.count("lost") > 1; }));
+    EXPECT_EQ(rig.warnings, std::vector<std::string>());
+}
+
+TEST(livepeerai, a_pipeline_that_nobody_has_is_one_warning) {
+    restartable_gateway gateway;
+    element_rig rig({{"gateway", gateway.url()}, {"pipeline", "nonesuch"}});
+    ASSERT_TRUE(rig.play_until([&] { return !rig.warnings.empty(); }));
+    ASSERT_EQ(rig.warnings.size(), 1u);
+    EXPECT_NE(rig.warnings[0].find("no orchestrators available"), std::string::npos)
+        << rig.warnings[0];
+    EXPECT_TRUE(rig.errors.empty());
 }
 
 TEST(livepeerai, logs_to_gstreamer_with_the_streams_name_and_without_the_token) {
