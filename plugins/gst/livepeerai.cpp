@@ -40,8 +40,8 @@ enum {
 // What encoders take as it is comes first: sources choose the first that they can make.
 constexpr const char* raw_video =
     "video/x-raw,format={I420,NV12},width=(int)[16,8192],height=(int)[16,8192],"
-    "framerate=(fraction)[0/1,240/1];"
-    "video/x-raw,width=(int)[16,8192],height=(int)[16,8192],framerate=(fraction)[0/1,240/1]";
+    "framerate=(fraction)[0/1,max];"
+    "video/x-raw,width=(int)[16,8192],height=(int)[16,8192],framerate=(fraction)[0/1,max]";
 constexpr const char* coded_video = "video/x-h264,stream-format=byte-stream,alignment=au";
 constexpr const char* raw_audio = "audio/x-raw";
 constexpr const char* coded_audio =
