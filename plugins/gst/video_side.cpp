@@ -329,13 +329,8 @@ GstFlowReturn video_side::send_encoded(GstBuffer* buffer, std::int64_t stamp) {
                 link_.input_format(whole);
             }
         } else if (sent_format_) { // parameter sets go in front of every keyframe
-            std::vector<std::uint8_t> whole;
-            for (const auto* set : {&sent_format_->sps, &sent_format_->pps}) {
-                whole.insert(whole.end(), {0, 0, 0, 1});
-                whole.insert(whole.end(), set->begin(), set->end());
-            }
-            whole.insert(whole.end(), unit.data.view().begin(), unit.data.view().end());
-            unit.data = bytes::copy_of(whole);
+            unit.data =
+                media::h264::with_parameter_sets(unit.data, sent_format_->sps, sent_format_->pps);
         }
     }
     if (sent_format_)

@@ -1,4 +1,4 @@
-// The access units of one channel, demultiplexed once and shared by every viewer (RTMP, WHEP, HLS,
+// The access units of one channel, demultiplexed once and shared by every viewer (RTMP, WHEP, SRT,
 // push). Each viewer is a cursor into one bounded log, so a slow viewer costs nothing: it skips to
 // the newest keyframe and counts what it missed. Thread: the home shard of the channel's name.
 // Owns: the log and the reading coroutine, which runs only while somebody is subscribed.
