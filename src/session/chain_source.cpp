@@ -81,8 +81,8 @@ class chain_reading : public std::enable_shared_from_this<chain_reading> {
     std::optional<failure> failed_;
 };
 
-// A lost connection is tried once more: a reading is hundreds of calls, and one of them must not
-// cost all of them.
+// What a node failed at is tried once more: a reading is hundreds of calls, and one of them must
+// not cost all of them.
 awaitable<outcome<std::string>> chain_reading::eth_call(std::string contract, std::string data) {
     if (steady_clock::now() >= until_)
         co_return failure(
@@ -90,7 +90,7 @@ awaitable<outcome<std::string>> chain_reading::eth_call(std::string contract, st
             fmt::format("{}: reading the contracts takes too long", node_->endpoint())
         );
     auto result = co_await node_->eth_call(contract, data);
-    if (result || result.error().code == errc::http_status)
+    if (result || result.error().code == errc::invalid_argument)
         co_return result;
     co_await expire_after(std::chrono::milliseconds(300));
     co_return co_await node_->eth_call(std::move(contract), std::move(data));
@@ -163,8 +163,9 @@ awaitable<void> chain_reading::read_some() {
     while (next_ < all_.size() && !failed_) {
         auto& one = all_[next_++];
         auto done = co_await read_one(one);
-        // A contract that refuses one account says nothing about the others.
-        if (!done && done.error().code != errc::http_status && !failed_)
+        // A contract that refuses one account says nothing about the others. A node that refuses
+        // to answer says nothing about that account: without it the list would be wrong.
+        if (!done && done.error().code != errc::invalid_argument && !failed_)
             failed_ = done.error();
     }
     --readers_;

@@ -4,6 +4,7 @@
 #include "base/utf8.hpp"
 #include "session/keccak.hpp"
 
+#include <boost/algorithm/string/predicate.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
@@ -18,6 +19,15 @@ namespace json = boost::json;
 namespace {
 
 constexpr std::size_t deepest = 32;
+constexpr std::int64_t reverted_code = 3; // of Geth and its kin; others only say it in words
+
+// The contract itself said no, which is an answer; anything else is the node's trouble.
+bool is_revert(const json::object* error, const json::string* text) {
+    const auto* code = error ? error->if_contains("code") : nullptr;
+    if (code && code->is_int64() && code->get_int64() == reverted_code)
+        return true;
+    return text && boost::algorithm::icontains(std::string_view(*text), "revert");
+}
 
 } // namespace
 
@@ -35,7 +45,7 @@ outcome<json::value> parse_json_rpc_reply(std::string_view body, std::int64_t id
         const auto* message = object ? object->if_contains("message") : nullptr;
         const auto* text = message ? message->if_string() : error->if_string();
         return failure(
-            errc::http_status,
+            is_revert(object, text) ? errc::invalid_argument : errc::http_status,
             fmt::format(
                 "the node refused: {}",
                 text ? valid_utf8(std::string_view(*text), 200) : "without a reason"
@@ -161,7 +171,8 @@ awaitable<outcome<json::value>> json_rpc::call(std::string method, json::array p
         co_return body.error();
     auto result = parse_json_rpc_reply(*body, id);
     // Nodes tell what they dislike in the body whatever the status, or say nothing useful.
-    if (!result && (status < 200 || status > 299) && result.error().code != errc::http_status)
+    if (!result && (status < 200 || status > 299) &&
+        result.error().code == errc::protocol_violation)
         co_return failure(errc::http_status, fmt::format("{} answered {}", endpoint(), status));
     if (!result)
         co_return failure(

@@ -2,7 +2,8 @@
 // key, so no text of ours repeats more of it than host and port.
 // Thread: any shard; connections are kept for the shard that opened them.
 // Fails with: connect_failed, tls_failed, timed_out, http_status (the node refused: its own words
-// are the detail), protocol_violation, too_large.
+// are the detail), invalid_argument (the contract did: the call was reverted), protocol_violation,
+// too_large.
 #pragma once
 
 #include "base/asio.hpp"

@@ -109,9 +109,7 @@ std::shared_ptr<pool_entry> manager::impl::pool_for(capability_id id, const std:
                 continue;
             const std::scoped_lock entry_lock(at->second->guard);
             const auto& members = at->second->members.members();
-            const bool busy =
-                at->second->refreshing ||
-                std::ranges::any_of(members, [](const auto& one) { return one->in_flight > 0; });
+            const bool busy = at->second->refreshing || at->second->members.in_flight() > 0;
             const std::pair use(!members.empty(), at->second->used);
             if (busy || (oldest != pools.end() && use >= oldest_use))
                 continue;
@@ -175,7 +173,7 @@ void manager::impl::refresh_if_due(
     const auto every = entry->members.id() == capability::live_video_to_video
                            ? ground->options.live_refresh
                            : ground->options.batch_refresh;
-    const bool old = !entry->gathered || now - entry->last_refresh >= every;
+    const bool old = !entry->gathered || entry->list_changed || now - entry->last_refresh >= every;
     if (!(old || nobody) || now < entry->not_before)
         return;
     entry->refreshing = true;
@@ -223,11 +221,13 @@ void manager::impl::heard(const std::shared_ptr<pool_entry>& entry, const discov
             if (admitted.fresh && entry->members.id() != capability::live_video_to_video) {
                 auto labels = model_labels(entry->members.id(), entry->members.model());
                 labels["orchestrator_uri"] = url;
-                entry->latency_scores[url] = metrics.make_gauge(
+                auto& gauge = entry->latency_scores[url] = metrics.make_gauge(
                     "livepeer_ai_request_latency_score",
                     "Seconds per unit of work, a decaying average.",
                     labels
                 );
+                if (admitted.member->latency) // it was here before
+                    gauge.set(*admitted.member->latency);
             }
             entry->wake_all();
         }
@@ -246,6 +246,7 @@ manager::impl::gather(std::shared_ptr<impl> self, std::shared_ptr<pool_entry> en
     std::string model;
     {
         const std::scoped_lock lock(entry->guard);
+        entry->list_changed = false;
         id = entry->members.id();
         model = entry->members.model();
     }
@@ -312,16 +313,16 @@ awaitable<void> manager::impl::keep(std::shared_ptr<impl>) {
         const auto now = ground->now();
         for (const auto& entry : all_pools()) {
             const std::scoped_lock lock(entry->guard);
+            // Kept until it is asked: now it may be asking the old list, or have to wait.
+            entry->list_changed |= changed;
             if (listed) {
-                entry->members.keep_only(*listed);
+                entry->members.keep_only(*listed, now);
                 entry->forget_the_gone();
             }
-            const auto& members = entry->members.members();
-            const bool in_use =
-                std::ranges::any_of(members, [](const auto& one) { return one->in_flight > 0; });
+            const bool in_use = entry->members.in_flight() > 0;
             if (!in_use && now - entry->used > forgotten)
                 continue;
-            refresh_if_due(entry, now, changed || (members.empty() && in_use));
+            refresh_if_due(entry, now, in_use && entry->members.members().empty());
             for (const auto& [current, url] : entry->standbys) {
                 const auto member = entry->members.find(url);
                 if (member && needs_refresh(*member->info, ground->unix_now()))

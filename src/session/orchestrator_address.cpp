@@ -63,7 +63,9 @@ outcome<std::string> orchestrator_base(std::string_view address) {
             fmt::format("orchestrator '{}': a fragment makes no sense here", shown(text))
         );
     // "::1" would be a missing host with the port ":1".
-    if (authority.find('[') == std::string::npos && std::ranges::count(authority, ':') > 1)
+    const auto host = authority.rfind('@') + 1; // user names are refused by the parser below
+    if (authority.find('[') == std::string::npos &&
+        std::count(authority.begin() + static_cast<std::ptrdiff_t>(host), authority.end(), ':') > 1)
         return failure(
             errc::invalid_argument,
             fmt::format(
@@ -74,8 +76,8 @@ outcome<std::string> orchestrator_base(std::string_view address) {
         authority.insert(0, default_host);
     const auto bracket = authority.rfind(']');
     const auto colon = authority.rfind(':');
-    const bool has_port =
-        colon != std::string::npos && (bracket == std::string::npos || colon > bracket);
+    const bool has_port = colon != std::string::npos && colon >= host &&
+                          (bracket == std::string::npos || colon > bracket);
     if (!has_port)
         authority += fmt::format(":{}", default_port);
     else if (authority.find_first_not_of("0123456789", colon + 1) != std::string::npos)

@@ -55,7 +55,6 @@ pool::admission pool::add(const found& what, time_point now) {
         out.suspicious = stranger;
         if (stranger) {
             out.why = fmt::format("{} was another's claim ({})", url, member->dialled);
-            member->listed = false;
             std::erase(members_, member);
             member.reset();
         }
@@ -65,7 +64,9 @@ pool::admission pool::add(const found& what, time_point now) {
             out.why = "too many orchestrators";
             return out;
         }
-        member = std::make_shared<pool_member>();
+        member = returning(what, now);
+        if (!member)
+            member = std::make_shared<pool_member>();
         member->url = url;
         members_.push_back(member);
         out.fresh = true;
@@ -98,20 +99,42 @@ void pool::sweep(time_point began, time_point now) {
     const auto keep =
         id_ == capability::live_video_to_video ? duration::zero() : 6 * options_.batch_refresh;
     std::erase_if(members_, [&](const member_ptr& one) {
-        if (one->seen >= began || now - one->seen < keep)
-            return false;
-        one->listed = false;
-        return true;
+        return one->seen < began && now - one->seen >= keep;
     });
 }
 
-void pool::keep_only(const std::set<std::string>& listed) {
+void pool::keep_only(const std::set<std::string>& listed, time_point now) {
     std::erase_if(members_, [&](const member_ptr& one) {
         if (one->listed_as.empty() || listed.contains(one->listed_as))
             return false;
-        one->listed = false;
+        one->left = now;
+        gone_.push_back(one);
         return true;
     });
+    forget(now);
+}
+
+void pool::forget(time_point now) {
+    std::erase_if(gone_, [&](const member_ptr& one) {
+        return one->in_flight == 0 && now - one->left >= options_.suspension_last &&
+               one->suspension.now_is(now) != suspension_fsm::state::shut;
+    });
+    if (gone_.size() > most_members)
+        gone_.erase(gone_.begin(), gone_.end() - static_cast<std::ptrdiff_t>(most_members));
+}
+
+member_ptr pool::returning(const found& what, time_point now) {
+    forget(now);
+    const auto at = std::ranges::find(
+        gone_, what.info->transcoder, [](const member_ptr& one) -> const auto& { return one->url; }
+    );
+    if (at == gone_.end())
+        return nullptr;
+    auto out = *at;
+    gone_.erase(at);
+    if (out->dialled != what.dialled && somebody_else(*out->info, *what.info))
+        return nullptr;
+    return out;
 }
 
 enum rank
@@ -231,11 +254,13 @@ std::map<std::string, double> pool::distribution(const choice_terms& terms, time
 
 void pool::taken(pool_member& member, time_point now) {
     ++member.in_flight;
+    ++in_flight_;
     member.suspension.taken(now);
 }
 
 void pool::released(pool_member& member, time_point began, bool served) {
     --member.in_flight;
+    --in_flight_;
     member.suspension.released(began);
     if (served)
         member.resting_until = {}; // the room that it had for this one is free again

@@ -28,8 +28,8 @@ struct pool_member {
     bool warm = false;
     std::uint32_t capacity = 0, in_use = 0; // as it said last
     duration discovery{};
-    time_point seen{};  // by discovery
-    bool listed = true; // still in the pool
+    time_point seen{}; // by discovery
+    time_point left{}; // the pool
 
     int in_flight = 0;
     int in_flight_when_it_said = 0;
@@ -89,8 +89,9 @@ class pool {
     // Discovery has heard everybody it would since `began`: who wasn't heard goes (live jobs) or
     // goes after an hour (batch).
     void sweep(time_point began, time_point now);
-    // Only these are candidates now: whoever came from another one goes.
-    void keep_only(const std::set<std::string>& listed);
+    // Only these are candidates now: whoever came from another one goes. What is known of them
+    // stays for as long as a suspension can last: who comes back is no newcomer.
+    void keep_only(const std::set<std::string>& listed, time_point now);
 
     // --- the choice
     // Null when nobody is left.
@@ -121,6 +122,9 @@ class pool {
 
     const std::vector<member_ptr>& members() const { return members_; }
 
+    // Attempts under way, also of members that have left.
+    int in_flight() const { return in_flight_; }
+
     member_ptr find(const std::string& url) const;
 
     capability_id id() const { return id_; }
@@ -134,11 +138,16 @@ class pool {
     std::vector<standing>
     standings(const std::vector<std::size_t>& who, const choice_terms& terms, time_point now) const;
     bool over_cap(const pool_member& member, const choice_terms& terms) const;
+    // Who was here under that name, known to be the same one.
+    member_ptr returning(const found& what, time_point now);
+    void forget(time_point now);
 
     capability_id id_;
     std::string model_;
     manager_options options_;
     std::vector<member_ptr> members_;
+    std::vector<member_ptr> gone_; // from the list, the last one at the end; no more than members
+    int in_flight_ = 0;
 };
 
 } // namespace rivulet::session

@@ -52,7 +52,8 @@ struct pool_entry {
     time_point last_refresh{}; // its end
     std::int64_t last_refresh_unix = 0;
     int refreshes = 0;
-    time_point not_before{}; // of the next gathering because nobody was there
+    time_point not_before{};   // of the next gathering because nobody was there
+    bool list_changed = false; // and no gathering has begun since
     duration backoff{};
     std::string trouble; // of the last gathering, for people
     waiter_list waiters;

@@ -69,6 +69,27 @@ TEST(json_rpc_reply, the_nodes_own_words_are_kept) {
     EXPECT_EQ(parse_json_rpc_reply(R"({"error":"no"})", 7).error().detail, "the node refused: no");
 }
 
+TEST(json_rpc_reply, only_a_revert_is_the_contracts_answer) {
+    const auto code_of = [](const char* error) {
+        const auto body = std::string(R"({"id":7,"error":)") + error + "}";
+        return parse_json_rpc_reply(body, 7).error().code;
+    };
+    for (const char* error :
+         {R"({"code":3,"message":"execution reverted: none","data":"0x08c379a0"})",
+          R"({"code":3})",
+          R"({"code":-32000,"message":"execution reverted"})",
+          R"({"code":-32603,"message":"VM Exception: Reverted with reason"})"})
+        EXPECT_EQ(code_of(error), errc::invalid_argument) << error;
+    for (const char* error :
+         {R"({"code":-32005,"message":"daily request count exceeded"})",
+          R"({"code":429,"message":"Too Many Requests"})",
+          R"({"code":-32000,"message":"header not found"})",
+          R"({"code":"3"})",
+          R"("slow down")",
+          "5"})
+        EXPECT_EQ(code_of(error), errc::http_status) << error;
+}
+
 TEST(json_rpc_reply, what_answers_another_request_is_refused) {
     for (const char* body :
          {"",

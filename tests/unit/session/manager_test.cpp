@@ -414,6 +414,58 @@ TEST(manager, who_is_new_on_the_list_is_found_at_once) {
     EXPECT_EQ(b->url(), "https://b:1");
 }
 
+TEST(manager, a_list_that_changes_while_nobody_may_be_asked_is_asked_afterwards) {
+    for (const bool gathering : {false, true}) {
+        manager_rig rig;
+        rig.options.keeping = 5ms;
+        rig.network->put(offer("https://a:1", "noop"));
+        if (gathering)
+            rig.network->delay("https://a:1", 35ms);
+        rig.start();
+        auto s = rig.sessions->begin(job_need(live, "noop"), 5s);
+        if (gathering) {
+            rig.io.restart();
+            rig.io.run_for(15ms);
+        } else {
+            ASSERT_TRUE(rig.next(s));
+            rig.settle();
+        }
+        rig.network->put(offer("https://b:1", "noop"));
+        rig.settle(); // it is seen, and it is too early for another gathering
+        EXPECT_EQ(rig.network->asked("https://b:1"), 0);
+        rig.now += 2s;
+        rig.settle();
+        EXPECT_EQ(rig.network->asked("https://b:1"), 1);
+        rig.now += 2s;
+        rig.settle();
+        EXPECT_EQ(rig.network->asked("https://b:1"), 1) << "once is enough";
+    }
+}
+
+TEST(manager, a_pool_that_the_list_emptied_looks_for_others_while_somebody_still_works) {
+    manager_rig rig;
+    rig.options.keeping = 5ms;
+    rig.network->put(offer("https://a:1", "noop"));
+    rig.start();
+    auto s = rig.sessions->begin(job_need(live, "noop"), 5s);
+    auto running = rig.next(s);
+    ASSERT_TRUE(running) << running.error().detail;
+    rig.settle();
+    rig.network->remove("https://a:1");
+    rig.network->refuse("https://b:1", failure(errc::connect_failed, "connection refused"));
+    for (int i = 0; i < 3; ++i) {
+        rig.now += 31s;
+        rig.settle();
+    }
+    const auto asked = rig.network->asked("https://b:1");
+    EXPECT_GE(asked, 2);
+    running->succeeded(std::nullopt);
+    running = failure(errc::closed, "");
+    rig.now += 31s;
+    rig.settle();
+    EXPECT_EQ(rig.network->asked("https://b:1"), asked) << "nobody uses it";
+}
+
 TEST(orchestrators_conformance, s23_a_token_with_179_s_left_is_renewed_before_use_with_181_not) {
     orchestrator_info info;
     EXPECT_FALSE(manager::needs_refresh(info, 0));

@@ -136,6 +136,58 @@ TEST(pool, the_suspended_are_taken_when_nobody_else_is_there) {
     EXPECT_EQ(p.choose({}, start + 10s, 0), b);
 }
 
+TEST(pool, who_comes_back_to_the_list_is_known_as_before) {
+    const auto options = no_exploration();
+    pool p(live, "noop", options);
+    const auto listed = [](const std::string& url) {
+        auto out = itself(offer(url, "noop", live, 2));
+        out.listed_as = url;
+        return out;
+    };
+    const auto a = p.add(listed("https://a:1"), start).member;
+    const auto b = p.add(listed("https://b:1"), start).member;
+    p.taken(*a, start);
+    p.taken(*a, start);
+    p.worked(*a, start, 0.25, start);
+    p.failed(*a, fault(fault_kind::unreachable, ""), remedy::suspend, start, start);
+    p.released(*a, start, true);
+    p.keep_only({"https://b:1"}, start);
+    EXPECT_EQ(p.find("https://a:1"), nullptr);
+    EXPECT_EQ(p.in_flight(), 1) << "what runs there counts";
+
+    const auto again = p.add(listed("https://a:1"), start);
+    ASSERT_TRUE(again.member);
+    EXPECT_TRUE(again.fresh);
+    EXPECT_EQ(again.member->latency, 0.25);
+    EXPECT_EQ(again.member->in_flight, 1);
+    for (const double random : {0.0, 0.5, 0.999})
+        EXPECT_EQ(p.choose({}, start, random), b);
+    p.released(*a, start, true);
+    EXPECT_EQ(p.in_flight(), 0);
+
+    // Somebody else under that name has a name of his own to make.
+    p.keep_only({"https://b:1"}, start);
+    auto other = from("https://c:1", with_address(offer("https://a:1", "noop"), 'x'));
+    other.listed_as = "https://c:1";
+    const auto unknown = p.add(other, start).member;
+    ASSERT_TRUE(unknown);
+    EXPECT_TRUE(unknown->latency) << "nobody said who it was";
+    p.keep_only({"https://b:1"}, start);
+    auto stranger = from("https://d:1", with_address(offer("https://a:1", "noop"), 'y'));
+    EXPECT_FALSE(p.add(stranger, start).member->latency);
+}
+
+TEST(pool, who_left_the_list_is_forgotten_in_the_end) {
+    const auto options = no_exploration();
+    pool p(live, "noop", options);
+    auto one = itself(offer("https://a:1", "noop"));
+    one.listed_as = "https://a:1";
+    const auto a = p.add(one, start).member;
+    p.worked(*a, start, 0.25, start);
+    p.keep_only({}, start);
+    EXPECT_FALSE(p.add(one, start + options.suspension_last).member->latency);
+}
+
 TEST(pool, the_avoided_come_after_the_full_and_before_the_suspended) {
     pool p(t2i, "m", no_exploration());
     const auto a = p.add(itself(offer("https://a:1", "m", t2i)), start).member;

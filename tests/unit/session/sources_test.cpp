@@ -32,6 +32,15 @@ TEST(orchestrator_address, an_ipv6_address_without_brackets_and_a_fragment_are_r
     EXPECT_EQ(*orchestrator_base("http://[2001:db8::1]:9/x/"), "http://[2001:db8::1]:9/x");
 }
 
+TEST(orchestrator_address, a_user_name_is_refused_as_one) {
+    for (const auto* bad :
+         {"https://user:pw@host:8935", "https://user:pw@host", "user:pw@host:1", "user@host"}) {
+        const auto base = orchestrator_base(bad);
+        ASSERT_FALSE(base) << bad << " became " << *base;
+        EXPECT_NE(base.error().detail.find("user names"), std::string::npos) << base.error().detail;
+    }
+}
+
 TEST(orchestrator_address, a_scheme_without_a_host_is_refused_with_what_was_written) {
     for (const auto* bad : {"http://", "https://", " https:///x", "HTTP://"}) {
         const auto base = orchestrator_base(bad);
