@@ -7,6 +7,7 @@
 #include <fmt/core.h>
 
 #include <array>
+#include <cerrno>
 
 namespace rivulet {
 namespace {
@@ -47,7 +48,14 @@ outcome<void> check_upload_folder(const gateway_options& options, const logger& 
     std::filesystem::create_directories(folder, unmade);
     if (unmade)
         return bad("made", unmade.message());
-    if (const auto failed = write_as_upload(folder))
+    const auto failed = write_as_upload(folder);
+    // A disk that is full has room again some day, and live streams need none.
+    if (failed == boost::system::errc::no_space_on_device ||
+        failed == error_code(EDQUOT, boost::system::system_category()))
+        log.warn(
+            "large uploads fail for now: -uploadFolder {}: {}", folder.string(), failed.message()
+        );
+    else if (failed)
         return bad("written", failed.message());
     return {};
 }

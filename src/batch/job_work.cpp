@@ -322,7 +322,9 @@ awaitable<void> job_table::impl::run(self_ptr self, job_ptr now) {
             self->log.error("{}: {}", id, loaded.error().detail);
             const api_error why(
                 http::status::internal_server_error,
-                "the job's request can't be read any more after a restart"
+                loaded.error().code == errc::too_large
+                    ? loaded.error().detail
+                    : "the job's request can't be read any more after a restart"
             );
             if (!now->over())
                 co_await settle(self, now, job_state::failed, error_body(why, id));

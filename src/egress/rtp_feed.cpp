@@ -1,11 +1,15 @@
 #include "egress/rtp_feed.hpp"
 
+#include "media/h264.hpp"
 #include "webrtc/peer.hpp"
 
 #include <algorithm>
 
 namespace rivulet::egress {
 namespace {
+
+// Streams whose recovery points have an IDR so often between them can be shown as they are.
+constexpr duration idr_patience = std::chrono::seconds(10);
 
 // At least a frame's worth.
 std::int64_t clock_ticks(duration time) {
@@ -108,6 +112,8 @@ awaitable<void> rtp_feed::read() {
         // A new channel decides anew whether it needs a transcoder.
         begins_anew_ = true;
         order_ = {};
+        last_idr_.reset();
+        without_idr_ = false;
         held_.clear();
         transcoding_.reset();
         const auto reading = source->subscribe(feed_audio::opus);
@@ -181,6 +187,16 @@ void rtp_feed::take_video(const media::access_unit& unit, const media::stream_fo
         transcode(unit, video);
         return;
     }
+    if (unit.keyframe) {
+        if (media::h264::has_idr(unit.data.view()))
+            last_idr_ = unit.dts;
+        else if (!last_idr_ || unit.dts - *last_idr_ > clock_ticks(idr_patience))
+            without_idr_ = true;
+    }
+    if (without_idr_) {
+        transcode(unit, video);
+        return;
+    }
     const auto before = order_.verdict();
     const auto verdict = order_.step(unit, &video);
     if (before == frame_order::unknown && verdict != frame_order::unknown && !held_.empty()) {
@@ -207,7 +223,7 @@ void rtp_feed::pass_on(const media::access_unit& unit, const media::video_format
     if (unit.keyframe && video_ != format)
         video_ = format;
     rtp_frame frame;
-    frame.keyframe = unit.keyframe;
+    frame.keyframe = unit.keyframe && media::h264::has_idr(unit.data.view());
     frame.timestamp = static_cast<std::uint32_t>(unit.pts);
     frame.time = unit.dts;
     frame.payloads = media::packetise_h264(unit.data);

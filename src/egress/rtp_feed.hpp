@@ -165,6 +165,8 @@ class rtp_feed : public std::enable_shared_from_this<rtp_feed> {
     time_point last_unit_{};
     media::opus_rtp_clock audio_clock_;
     frame_order_watch order_;
+    std::optional<std::int64_t> last_idr_; // DTS
+    bool without_idr_ = false;             // recovery points only: browsers can't begin with them
 
     struct held_unit {
         media::access_unit unit;

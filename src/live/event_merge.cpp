@@ -2,6 +2,8 @@
 
 #include "live/json_object.hpp"
 
+#include <utility>
+
 namespace rivulet::live {
 
 namespace json = boost::json;
@@ -51,9 +53,9 @@ outcome<stream_event> event_merge::take(std::string_view body, const event_ident
         out.error = new_error(out.event);
         status_ = out.event;
     } else if (out.type == "error") {
-        out.error = text_of(out.event, "message");
-        if (out.error->empty())
-            out.error = "error";
+        auto text = text_of(out.event, "message");
+        out.error = text.empty() ? "error" : text;
+        told_error_ = std::move(text);
     }
     return out;
 }
@@ -79,6 +81,9 @@ std::optional<std::string> event_merge::new_error(const json::object& status) {
         return std::nullopt;
     last_error_ = text;
     last_error_time_ = std::move(at);
+    // The status that follows an error event says the same again.
+    if (std::exchange(told_error_, {}) == text)
+        return std::nullopt;
     return text;
 }
 

@@ -47,7 +47,8 @@ class event_merge {
     std::optional<boost::json::object> status_;
     boost::json::value last_params_;
     boost::json::value last_restart_logs_;
-    std::string last_error_;
+    std::string told_error_; // by the newest error event
+    std::string last_error_; // by the newest status that told one
     boost::json::value last_error_time_;
 };
 

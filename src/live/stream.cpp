@@ -184,6 +184,9 @@ void stream::unit(media::access_unit unit) {
         return;
     }
     const auto decision = segmenter_.step(unit, now);
+    if (unit.kind == media::track_kind::video)
+        in_.awaits_keyframe = decision.action == media::segment_action::end_then_drop ||
+                              decision.reason == media::segment_reason::after_limit;
     switch (decision.action) {
     case media::segment_action::drop:
         ++in_.dropped_frames;
@@ -196,7 +199,6 @@ void stream::unit(media::access_unit unit) {
         break;
     case media::segment_action::end_then_drop:
         ++in_.dropped_frames;
-        in_.awaits_keyframe = decision.reason != media::segment_reason::too_large;
         source_->end_segment();
         report(
             decision.reason == media::segment_reason::too_large
@@ -209,10 +211,8 @@ void stream::unit(media::access_unit unit) {
 }
 
 void stream::write_unit(const media::access_unit& unit, bool begins_segment, time_point now) {
-    if (begins_segment) {
+    if (begins_segment)
         muxer_.begin_segment();
-        in_.awaits_keyframe = false;
-    }
     auto packets = muxer_.write(unit);
     if (!packets) {
         ++in_.unusable_frames;

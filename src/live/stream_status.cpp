@@ -148,7 +148,7 @@ std::string_view to_string(stream_state state) {
 
 std::string summary(const stream_snapshot& s) {
     constexpr auto no_keyframe =
-        "Video arrives, but its last keyframe is too long ago: it is dropped until the next one. "
+        "Video arrives, but its last keyframe is too far back: it is dropped until the next one. "
         "Set the encoder's keyframe interval to 2 s.";
     switch (s.state) {
     case stream_state::waiting_for_media:
@@ -168,7 +168,7 @@ std::string summary(const stream_snapshot& s) {
                          s.state_detail
                      );
     case stream_state::connected:
-        if (s.ingest.awaits_keyframe)
+        if (s.ingest.awaits_keyframe && s.ingest.video_fps > 0)
             return no_keyframe;
         return fmt::format(
             "The orchestrator {} took the job; no processed video yet{}.",
@@ -178,7 +178,7 @@ std::string summary(const stream_snapshot& s) {
                 : ""
         );
     case stream_state::live:
-        if (s.ingest.awaits_keyframe && s.ingest.idle_s.value_or(0) <= 3)
+        if (s.ingest.awaits_keyframe && s.ingest.video_fps > 0)
             return no_keyframe;
         if (s.output.idle_s && *s.output.idle_s > 3)
             return s.ingest.idle_s && *s.ingest.idle_s > 3

@@ -34,7 +34,7 @@ struct ingest_status {
     std::uint64_t dropped_frames = 0;  // before the first keyframe, or past a segment's limit
     std::uint64_t unusable_frames = 0; // the muxer refused them
     std::uint64_t segments = 0, clock_jumps = 0;
-    bool awaits_keyframe = false; // none came for too long: frames are dropped until the next
+    bool awaits_keyframe = false; // past a segment's limit: video is dropped until the next one
     std::optional<double> idle_s; // since the last frame
 };
 

@@ -464,7 +464,9 @@ struct flv_ingest::impl : std::enable_shared_from_this<flv_ingest::impl> {
         bytes data = map_buffer(buffer);
         if (!times || data.empty())
             return;
-        bool keyframe = entries(data.view(), times->dts);
+        // Nothing begins with a picture whose format nobody knows.
+        bool known = format.video || !h264::find_parameter_sets(data.view()).sps.empty();
+        bool keyframe = known && entries(data.view(), times->dts);
         if (keyframe) {
             // The parser puts them in front of an IDR only.
             if (format.video && h264::find_parameter_sets(data.view()).sps.empty())

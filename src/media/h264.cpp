@@ -236,13 +236,24 @@ bool has_recovery_point(byte_span annexb) {
 
 bytes with_parameter_sets(const bytes& annexb, byte_span sps_nal, byte_span pps_nal) {
     static constexpr std::uint8_t start_code[] = {0, 0, 0, 1};
+    constexpr int delimiter = 9;
+    byte_span unit = annexb.view();
+    // A delimiter stays the first of its access unit.
+    std::size_t front = 0;
+    nal_range nals(unit);
+    if (auto head = nals.peek(); head && (*head & 0x1f) == delimiter) {
+        byte_span nal = nals.next();
+        front = static_cast<std::size_t>(nal.data() - unit.data()) + nal.size();
+    }
     auto whole = std::make_shared<std::vector<std::uint8_t>>();
     whole->reserve(8 + sps_nal.size() + pps_nal.size() + annexb.size());
+    auto add = [&whole](byte_span more) { whole->insert(whole->end(), more.begin(), more.end()); };
+    add(unit.first(front));
     for (byte_span nal : {sps_nal, pps_nal}) {
-        whole->insert(whole->end(), std::begin(start_code), std::end(start_code));
-        whole->insert(whole->end(), nal.begin(), nal.end());
+        add(start_code);
+        add(nal);
     }
-    whole->insert(whole->end(), annexb.view().begin(), annexb.view().end());
+    add(unit.subspan(front));
     byte_span view = *whole;
     return bytes(std::move(whole), view);
 }

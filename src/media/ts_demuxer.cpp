@@ -391,12 +391,17 @@ struct ts_demuxer::impl {
         codec type, bytes data, std::optional<std::int64_t> pts, std::optional<std::int64_t> dts
     ) {
         access_unit unit;
-        unit.keyframe = type == codec::h264 ? dts && entries(data.view(), *dts)
-                                            : h265::has_random_access(data.view());
-        if (type == codec::h264)
-            data = learn_h264(std::move(data), unit.keyframe);
-        else
+        if (type == codec::h264) {
+            const bool brings_sets = learn_h264(data.view());
+            const auto& known = *format.video;
+            // Nothing begins with a picture whose format nobody knows.
+            unit.keyframe = dts && known.width > 0 && entries(data.view(), *dts);
+            if (unit.keyframe && !brings_sets && !known.pps.empty())
+                data = h264::with_parameter_sets(data, known.sps, known.pps);
+        } else {
+            unit.keyframe = h265::has_random_access(data.view());
             learn_h265(data.view());
+        }
         if (!pts || format.video->width == 0) {
             ++counters.dropped_units;
             return;
@@ -408,9 +413,9 @@ struct ts_demuxer::impl {
         deliver(std::move(unit));
     }
 
-    // Keeps the newest parameter sets, and puts them in front of a keyframe that has none.
-    bytes learn_h264(bytes data, bool keyframe) {
-        auto sets = h264::find_parameter_sets(data.view());
+    // Keeps the newest parameter sets; true when an SPS is in this unit.
+    bool learn_h264(byte_span data) {
+        auto sets = h264::find_parameter_sets(data);
         auto differs = [](byte_span a, const block& b) { return !std::ranges::equal(a, b); };
         video_format& known = *format.video;
         if (!sets.sps.empty() && differs(sets.sps, known.sps)) {
@@ -422,9 +427,7 @@ struct ts_demuxer::impl {
         }
         if (!sets.pps.empty() && differs(sets.pps, known.pps))
             known.pps.assign(sets.pps.begin(), sets.pps.end());
-        if (!keyframe || !sets.sps.empty() || known.sps.empty() || known.pps.empty())
-            return data;
-        return h264::with_parameter_sets(data, known.sps, known.pps);
+        return !sets.sps.empty();
     }
 
     void learn_h265(byte_span data) {

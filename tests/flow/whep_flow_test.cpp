@@ -237,6 +237,21 @@ TEST(whep_flow, b_frames_are_transcoded_once_for_all_viewers) {
     }
 }
 
+// Browsers begin with an IDR only.
+TEST(whep_flow, a_stream_of_recovery_points_is_transcoded) {
+    whep_rig rig;
+    auto media = make_clip({.frames = 150, .intra_refresh = true});
+    media.segments.erase(media.segments.begin());
+    rig.publish("cam", std::move(media));
+    whep_viewer viewer(rig.port(), rig.path("cam"));
+    ASSERT_TRUE(viewer.accepted() || viewer.reply().status == 503) << viewer.reply().status;
+    if (!viewer.accepted())
+        GTEST_SKIP() << "no transcoder here: " << viewer.reply().body;
+    ASSERT_TRUE(viewer.run_until([&] { return viewer.video_frames().size() > 30; }));
+    EXPECT_TRUE(rig.stats("cam").feed.transcoding);
+    EXPECT_EQ(viewer.decode().errors, 0);
+}
+
 TEST(live_conformance, s45_one_viewer_too_many_is_refused_with_429_and_slots_come_back) {
     auto options = whep_rig::quick();
     options.sessions_per_stream = 2;

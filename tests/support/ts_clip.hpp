@@ -29,6 +29,7 @@ struct clip_options {
     int frame_rate = 30;
     int gop = 30; // a segment each
     int b_frames = 0;
+    bool intra_refresh = false; // one IDR, then recovery points
     bool audio = true;
     std::int64_t start = 900'000; // PTS of the first frame
 };
@@ -65,7 +66,10 @@ inline media::av_ptr<AVCodecContext> open_video(const clip_options& options) {
     context->max_b_frames = options.b_frames;
     context->thread_count = 1;
     av_opt_set(context->priv_data, "preset", "ultrafast", 0);
-    av_opt_set(context->priv_data, "x264-params", "scenecut=0:rc-lookahead=0", 0);
+    const std::string refresh = options.intra_refresh ? ":intra-refresh=1" : "";
+    av_opt_set(
+        context->priv_data, "x264-params", ("scenecut=0:rc-lookahead=0" + refresh).c_str(), 0
+    );
     if (avcodec_open2(context.get(), codec, nullptr) < 0)
         throw std::runtime_error("libx264");
     return context;

@@ -66,6 +66,23 @@ TEST(event_merge, an_error_that_only_the_status_tells_is_told_once) {
     EXPECT_EQ(error_of(R"({"last_error":7})"), std::nullopt);
 }
 
+TEST(event_merge, an_error_that_an_event_told_is_not_told_by_the_status_again) {
+    event_merge events;
+    const auto error_of = [&](std::string_view body) {
+        auto taken = events.take(body, who);
+        return taken ? taken->error : std::nullopt;
+    };
+    constexpr auto event = R"({"type":"error","message":"bad graph"})";
+    const auto status = [](int at) {
+        return R"({"type":"status","inference_status":{"last_error":"bad graph","last_error_time":)" +
+               std::to_string(at) + "}}";
+    };
+    EXPECT_EQ(error_of(event), "bad graph");
+    EXPECT_EQ(error_of(status(1000)), std::nullopt);
+    EXPECT_EQ(error_of(status(1000)), std::nullopt);
+    EXPECT_EQ(error_of(status(2000)), "bad graph"); // its event was not heard
+}
+
 TEST(event_merge, refuses_garbage_and_keeps_what_it_had) {
     event_merge events;
     ASSERT_TRUE(events.take(status("1", "null"), who));

@@ -85,6 +85,24 @@ TEST(h264, a_recovery_point_is_found_among_other_messages_in_front_of_the_slice)
     EXPECT_FALSE(h264::has_recovery_point(bytes_of{0, 0, 1, 0x06, 255, 255, 255}));
 }
 
+TEST(h264, parameter_sets_go_behind_a_leading_delimiter) {
+    const std::vector<std::uint8_t> sps{0x67, 1}, pps{0x68, 2};
+    const auto prefixed = [&](const std::vector<std::uint8_t>& unit) {
+        const auto made = h264::with_parameter_sets(bytes::copy_of(unit), sps, pps);
+        return std::vector<std::uint8_t>(made.view().begin(), made.view().end());
+    };
+    using octets = std::vector<std::uint8_t>;
+    EXPECT_EQ(
+        prefixed({0, 0, 0, 1, 0x09, 0x10, 0, 0, 0, 1, 0x41, 7}),
+        (octets{0, 0, 0, 1, 0x09, 0x10, 0, 0, 0, 1, 0x67, 1,
+                0, 0, 0, 1, 0x68, 2,    0, 0, 0, 1, 0x41, 7})
+    );
+    EXPECT_EQ(
+        prefixed({0, 0, 1, 0x41, 7}),
+        (octets{0, 0, 0, 1, 0x67, 1, 0, 0, 0, 1, 0x68, 2, 0, 0, 1, 0x41, 7})
+    );
+}
+
 TEST(h264, avc_records_and_units_survive_the_way_there_and_back) {
     auto recording = test::units_of("av.flv");
     const auto& video = *recording.format.video;
