@@ -43,6 +43,10 @@ audio_side::audio_side(ai_link& link, GstPad* sink, GstPad* src)
         return (ended_ || (!has_sink() && link_.output_over())) && pacer_.empty();
     };
     hooks.push = [this](paced_frame frame) { return push(std::move(frame)); };
+    hooks.failed = [this](GstFlowReturn flow) {
+        if (flow != GST_FLOW_NOT_LINKED) // nobody has to want the sound
+            link_.report.output_broken(flow, {});
+    };
     if (src_)
         output_ = std::make_unique<output_task>(
             link.element(), src_.get(), link.mutex, link.clock, std::move(hooks)

@@ -15,11 +15,27 @@ void drain_rule::output(const media::access_unit& unit, time_point now) {
     if (unit.kind == media::track_kind::video &&
         (!last_out_ || unit.pts > *last_out_ || *last_out_ - unit.pts >= same_clock))
         last_out_ = unit.pts;
-    if (unit.kind == media::track_kind::video) {
-        pause_ = last_picture_ ? now - *last_picture_ : duration{};
-        last_picture_ = now;
-    }
+    if (unit.kind == media::track_kind::video)
+        picture_came(now);
     newest_ = std::max(newest_, now);
+}
+
+void drain_rule::picture_came(time_point now) {
+    if (!first_picture_)
+        first_picture_ = now;
+    const auto pause = now - last_picture_.value_or(now);
+    last_picture_ = now;
+    while (!pauses_.empty() && pauses_.back().second <= pause)
+        pauses_.pop_back();
+    pauses_.emplace_back(now, pause);
+    while (pauses_.front().first < now - lately)
+        pauses_.pop_front();
+}
+
+duration drain_rule::short_quiet() const {
+    if (!first_picture_ || *last_picture_ - *first_picture_ < seen_enough)
+        return quiet;
+    return std::clamp<duration>(2 * pauses_.front().second, held_quiet, quiet);
 }
 
 std::optional<std::int64_t> drain_rule::missing() const {
@@ -40,7 +56,7 @@ time_point drain_rule::due() const {
     if (left && *left <= tolerance)
         return newest_ + settled;
     if (left && *left <= held)
-        return newest_ + std::clamp<duration>(2 * pause_, held_quiet, quiet);
+        return newest_ + short_quiet();
     return newest_ + quiet;
 }
 

@@ -135,12 +135,27 @@ void output_task::once() {
 }
 
 void output_task::after(GstFlowReturn flow) {
-    std::unique_lock lock(mutex_);
-    if (stopped_ || flushing_)
-        return;
-    flow_ = flow;
-    if (flow != GST_FLOW_OK)
-        gst_pad_pause_task(pad_);
+    const bool failed = flow == GST_FLOW_NOT_LINKED || flow <= GST_FLOW_NOT_NEGOTIATED;
+    {
+        std::unique_lock lock(mutex_);
+        if (stopped_ || flushing_)
+            return;
+    }
+    // Before upstream sees it, which can say less; and it may be at its end and see nothing.
+    if (failed)
+        hooks_.failed(flow);
+    {
+        std::unique_lock lock(mutex_);
+        if (stopped_ || flushing_)
+            return;
+        flow_ = flow;
+        if (flow != GST_FLOW_OK)
+            gst_pad_pause_task(pad_);
+    }
+    if (failed) {
+        begin(std::nullopt);
+        gst_pad_push_event(pad_, numbered(gst_event_new_eos()));
+    }
 }
 
 GstEvent* output_task::numbered(GstEvent* event) {

@@ -19,6 +19,7 @@ struct output_hooks {
     std::function<bool(running_time now)> finished; // nothing open: the end may leave
     // Without it, on the task's thread.
     std::function<GstFlowReturn(paced_frame)> push;
+    std::function<void(GstFlowReturn)> failed; // nothing leaves any more: for the bus
 };
 
 // As it is told downstream.

@@ -157,7 +157,9 @@ running_time frame_pacer::deadline(const slot& open) const {
 }
 
 bool frame_pacer::decided_by_others(const slots::value_type& front) const {
-    return ended_ || (newest_out_ && *newest_out_ > front.first + tolerance());
+    if (ended_ && !hold_until_)
+        return true;
+    return newest_out_ && *newest_out_ > front.first + tolerance();
 }
 
 paced_frame frame_pacer::stall(slot& open) {
@@ -199,11 +201,9 @@ frame_pacer::step frame_pacer::next(running_time now) {
             out.frame = std::move(frame);
             ++counters_.processed;
             flows_ = true;
-        } else if (!settings_.every_unit && decided_by_others(*front)) {
+        } else if ((!settings_.every_unit || ended_) && decided_by_others(*front)) {
             ++counters_.skipped;
-        } else if (settings_.every_unit && ended_) {
-            ++counters_.skipped;
-        } else if (now >= deadline(open)) {
+        } else if (ended_ || now >= deadline(open)) {
             out.frame = stall(open);
             // Behind a deadline that was put off, the others wait no longer than it did.
             flows_ = flows_ && hold_until_;

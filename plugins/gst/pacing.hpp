@@ -96,7 +96,8 @@ class frame_pacer {
     // goes well, deadlines wait for it.
     void hold(running_time until) { hold_until_ = until; }
 
-    // Nothing more will come: what is open is decided at once.
+    // Nothing more will come: what is open is decided at once. Where deadlines were put off, what
+    // is missing behind the newest that came is a stall; nothing else says that it was not.
     void no_more() { ended_ = true; }
 
     bool empty() const { return slots_.empty() && units_.empty(); }

@@ -1,6 +1,7 @@
 #include "picture_shape.hpp"
 
 #include <cmath>
+#include <optional>
 
 namespace rivulet::element {
 
@@ -9,19 +10,57 @@ using media::gst_ptr;
 
 namespace {
 
-// Pictures are never repeated nor left out to make a rate: one that is not theirs can't be claimed,
-// rounding apart. An input that says no rate takes whatever downstream has.
-bool takes_rate(const GstCaps* allowed, guint at, int rate, int per) {
-    auto fitting = adopt(gst_caps_copy_nth(allowed, at));
-    GstStructure* target = gst_caps_get_structure(fitting.get(), 0);
-    if (rate <= 0 || !gst_structure_has_field(target, "framerate"))
-        return true;
-    gst_structure_fixate_field_nearest_fraction(target, "framerate", rate, per);
+struct fraction {
     int n = 0, d = 1;
-    if (!gst_structure_get_fraction(target, "framerate", &n, &d) || d <= 0)
-        return false;
-    const double wanted = double(rate) / per;
-    return std::abs(double(n) / d - wanted) <= wanted / 100;
+
+    double value() const { return d > 0 ? double(n) / d : 0; }
+};
+
+bool has(const GValue* rates, fraction rate) {
+    GValue one = G_VALUE_INIT;
+    g_value_init(&one, GST_TYPE_FRACTION);
+    gst_value_set_fraction(&one, rate.n, rate.d);
+    const bool found = gst_value_intersect(nullptr, rates, &one);
+    g_value_unset(&one);
+    return found;
+}
+
+// Of the rates, ranges and lists of them.
+std::optional<fraction> nearest(const GValue* rates, double wanted) {
+    const auto of = [](const GValue* value) {
+        return fraction{
+            gst_value_get_fraction_numerator(value), gst_value_get_fraction_denominator(value)};
+    };
+    std::optional<fraction> best;
+    const auto offer = [&](std::optional<fraction> other) {
+        if (other &&
+            (!best || std::abs(other->value() - wanted) < std::abs(best->value() - wanted)))
+            best = other;
+    };
+    if (GST_VALUE_HOLDS_FRACTION(rates)) {
+        offer(of(rates));
+    } else if (GST_VALUE_HOLDS_FRACTION_RANGE(rates)) { // what is wanted is not in it
+        offer(of(gst_value_get_fraction_range_min(rates)));
+        offer(of(gst_value_get_fraction_range_max(rates)));
+    } else if (GST_VALUE_HOLDS_LIST(rates)) {
+        for (guint i = 0; i < gst_value_list_get_size(rates); ++i)
+            offer(nearest(gst_value_list_get_value(rates, i), wanted));
+    }
+    return best;
+}
+
+// Pictures are never repeated nor left out to make a rate: one that is not theirs can't be claimed,
+// rounding apart; but always that it varies. An input that says no rate takes whatever downstream
+// has. The rate to claim, if there is one.
+std::optional<fraction> takes_rate(const GstStructure* target, fraction rate) {
+    const GValue* rates = gst_structure_get_value(target, "framerate");
+    if (rate.n <= 0 || !rates || has(rates, rate))
+        return rate;
+    if (has(rates, {0, 1}))
+        return fraction{0, 1};
+    const auto near = nearest(rates, rate.value());
+    const bool rounded = near && std::abs(near->value() - rate.value()) <= rate.value() / 100;
+    return rounded ? near : std::nullopt;
 }
 
 } // namespace
@@ -38,12 +77,15 @@ gst_ptr<GstCaps> picture_shape::choose(GstCaps* wanted, GstCaps* allowed) {
     if (gst_caps_is_any(allowed))
         return {};
     const GstStructure* source = gst_caps_get_structure(wanted, 0);
-    int value = 0, rate = 0, per = 1;
-    const bool rated = gst_structure_get_fraction(source, "framerate", &rate, &per);
+    int value = 0;
+    fraction rate;
+    const bool rated = gst_structure_get_fraction(source, "framerate", &rate.n, &rate.d);
+    std::optional<fraction> claimed;
     guint at = 0;
-    while (at < gst_caps_get_size(allowed) && !takes_rate(allowed, at, rate, per))
-        ++at;
-    if (at == gst_caps_get_size(allowed))
+    for (; at < gst_caps_get_size(allowed); ++at)
+        if ((claimed = takes_rate(gst_caps_get_structure(allowed, at), rate)))
+            break;
+    if (!claimed)
         return {};
     auto left = adopt(gst_caps_copy_nth(allowed, at));
     // Nearest in size and rate; the format and the rest as downstream likes best.
@@ -53,12 +95,10 @@ gst_ptr<GstCaps> picture_shape::choose(GstCaps* wanted, GstCaps* allowed) {
             gst_structure_fixate_field_nearest_int(target, side, value);
         else if (gst_structure_get_int(source, side, &value))
             gst_structure_set(target, side, G_TYPE_INT, value, nullptr);
-    if (rated) {
-        if (gst_structure_has_field(target, "framerate"))
-            gst_structure_fixate_field_nearest_fraction(target, "framerate", rate, per);
-        else
-            gst_structure_set(target, "framerate", GST_TYPE_FRACTION, rate, per, nullptr);
-    }
+    if (rated && rate.n <= 0 && gst_structure_has_field(target, "framerate"))
+        gst_structure_fixate_field_nearest_fraction(target, "framerate", rate.n, rate.d);
+    else if (rated)
+        gst_structure_set(target, "framerate", GST_TYPE_FRACTION, claimed->n, claimed->d, nullptr);
     if (const char* format = gst_structure_get_string(source, "format"))
         gst_structure_fixate_field_string(target, "format", format);
     return adopt(gst_caps_fixate(left.release()));

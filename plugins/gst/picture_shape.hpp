@@ -16,7 +16,7 @@ class picture_shape {
     ~picture_shape();
 
     // Chooses the caps nearest to `wanted` among those that `allowed` (fixed or not) permits and
-    // that have its rate; null: there are none.
+    // that have its rate, or a variable one; null: there are none.
     static media::gst_ptr<GstCaps> choose(GstCaps* wanted, GstCaps* allowed);
 
     // What leaves from now on; fixed raw caps. False: they can't be used.

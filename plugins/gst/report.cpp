@@ -261,4 +261,17 @@ void reporter::missing(const std::string& why) const {
     GST_ELEMENT_ERROR(element_, CORE, MISSING_PLUGIN, ("%s", why.c_str()), (nullptr));
 }
 
+void reporter::output_broken(GstFlowReturn flow, const std::string& refused) const {
+    if (flow == GST_FLOW_NOT_NEGOTIATED && !refused.empty())
+        GST_ELEMENT_ERROR(
+            element_,
+            CORE,
+            NEGOTIATION,
+            ("Downstream does not take the processed video, %s", refused.c_str()),
+            ("the frame rate is not changed here: for another one put videorate behind")
+        );
+    else
+        GST_ELEMENT_FLOW_ERROR(element_, flow);
+}
+
 } // namespace rivulet::element

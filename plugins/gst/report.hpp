@@ -60,6 +60,8 @@ class reporter {
     void late(running_time delay, running_time promised) const;                // a WARNING
     void media_trouble(const std::string& what, const std::string& why) const; // an ERROR
     void missing(const std::string& why) const;                                // an ERROR
+    // Downstream takes no more; `refused`: the caps, if they are why. An ERROR.
+    void output_broken(GstFlowReturn flow, const std::string& refused) const;
 
   private:
     void warn(gint code, const std::string& text, const std::string& detail) const;

@@ -51,7 +51,8 @@ video_side::video_side(ai_link& link, GstPad* sink, GstPad* src)
           link.clock,
           {[this](running_time now) { return next(now); },
            [this](running_time now) { return finished(now); },
-           [this](paced_frame frame) { return push(std::move(frame)); }}
+           [this](paced_frame frame) { return push(std::move(frame)); },
+           [this](GstFlowReturn flow) { link_.report.output_broken(flow, refusal_); }}
       ) {}
 
 video_side::~video_side() = default;
@@ -75,6 +76,7 @@ void video_side::stop() {
     health_.reset();
     input_caps_.reset();
     sent_format_.reset();
+    entries_ = {};
     coded_format_.reset();
     negotiated_like_.reset();
     std::unique_lock lock(link_.mutex);
@@ -163,6 +165,7 @@ bool video_side::sink_event(gst_ptr<GstEvent> event) {
 
 void video_side::flushed() {
     encoder_.reset(); // with what waits in it
+    entries_ = {};
     keyframe_wanted_ = true;
     gst_segment_init(&segment_, GST_FORMAT_UNDEFINED);
     {
@@ -193,6 +196,7 @@ bool video_side::set_caps(GstCaps* caps) {
     if (encoded != input_encoded_) {
         encoder_.reset();
         sent_format_.reset(); // what is sent begins anew, with a keyframe
+        entries_ = {};
     }
     input_encoded_ = encoded;
     input_caps_ = media::retain(caps);
@@ -248,6 +252,8 @@ GstFlowReturn video_side::chain(gst_ptr<GstBuffer> buffer) {
             return flow;
         stamp = link_.stamp(*time);
         output_.entered(*time);
+        if (auto side = link_.audio(); side && !side->has_sink() && side->output())
+            side->output()->entered(*time);
         auto length = frame_duration_;
         if (GST_BUFFER_DURATION_IS_VALID(buffer.get()))
             length = running_time(GST_BUFFER_DURATION(buffer.get()));
@@ -319,7 +325,7 @@ GstFlowReturn video_side::send_encoded(GstBuffer* buffer, std::int64_t stamp) {
     if (const auto pts = running(segment_, GST_BUFFER_PTS(buffer)))
         if (const auto dts = running(segment_, GST_BUFFER_DTS(buffer)))
             unit.dts = stamp - std::max<std::int64_t>(to_ticks(*pts - *dts), 0);
-    unit.keyframe = media::h264::has_idr(unit.data.view());
+    unit.keyframe = entries_(unit.data.view(), unit.dts);
     if (unit.keyframe) {
         if (auto format = h264_format(unit.data.view())) {
             if (format != sent_format_) {
@@ -503,10 +509,11 @@ GstFlowReturn video_side::push(paced_frame frame) {
                                                             : push_unit(std::move(frame));
 }
 
-// In the format that is there; before there is one, in the one that comes.
+// In the format that is there; before there is one, in the one that comes. Pictures' caps are not
+// agreed on anew when no picture follows: downstream may take units only by now.
 GstFlowReturn video_side::push_gap(const paced_frame& frame) {
     gst_ptr<GstCaps> like, coded;
-    if (negotiated_like_) {
+    if (negotiated_like_ && !output_encoded_) {
         like = media::retain(negotiated_like_.get());
     } else if (!output_.caps()) {
         std::unique_lock lock(link_.mutex);
@@ -576,8 +583,11 @@ bool video_side::negotiate(GstCaps* like) {
             link_.report.stream().c_str(),
             static_cast<void*>(wanted.get())
         );
+        auto text = adopt(gst_caps_to_string(wanted.get()));
+        refusal_ = text.get();
         return false;
     }
+    refusal_.clear();
     negotiated_like_ = media::retain(like);
     output_.set_caps(chosen.get());
     return true;

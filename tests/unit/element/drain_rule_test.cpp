@@ -69,21 +69,45 @@ TEST(drain_rule, sound_says_nothing_about_pictures) {
 
 TEST(drain_rule, what_a_decoder_holds_is_not_waited_for) {
     drain_rule rule;
-    rule.output(picture(second - 9'000), t0);
-    rule.output(picture(second - 6'000), t0 + 33ms);
-    rule.input_over(second, t0 + 40ms);
-    EXPECT_FALSE(rule.complete(t0 + 40ms + drain_rule::held_quiet - 1ms));
-    EXPECT_TRUE(rule.complete(t0 + 40ms + drain_rule::held_quiet));
+    for (int i = 0; i < 20; ++i)
+        rule.output(picture(second - 63'000 + 3'000 * i), t0 + i * 33ms);
+    const auto end = t0 + 19 * 33ms + 7ms;
+    rule.input_over(second, end);
+    EXPECT_FALSE(rule.complete(end + drain_rule::held_quiet - 1ms));
+    EXPECT_TRUE(rule.complete(end + drain_rule::held_quiet));
+}
+
+TEST(drain_rule, a_pipeline_that_returns_many_pictures_at_once_is_waited_for) {
+    drain_rule rule;
+    for (int batch = 0; batch < 3; ++batch)
+        for (int i = 0; i < 12; ++i)
+            rule.output(picture(second - 110'000 + 36'000 * batch + 2'000 * i), t0 + batch * 400ms);
+    rule.input_over(second, t0 + 810ms);
+    EXPECT_FALSE(rule.complete(t0 + 1'609ms));
+    EXPECT_TRUE(rule.complete(t0 + 1'610ms));
+    // Pauses of long ago do not count.
+    const auto later = t0 + 5s;
+    for (int i = 0; i < 40; ++i)
+        rule.output(picture(second - 16'000 + 10 * i), later + i * 33ms);
+    EXPECT_EQ(rule.due(), later + 39 * 33ms + drain_rule::held_quiet);
+}
+
+TEST(drain_rule, a_pipeline_of_which_little_was_seen_is_waited_for) {
+    drain_rule rule;
+    rule.output(picture(second - 16'000), t0);
+    rule.output(picture(second - 14'000), t0);
+    rule.input_over(second, t0 + 10ms);
+    EXPECT_EQ(rule.due(), t0 + 10ms + drain_rule::quiet);
 }
 
 TEST(drain_rule, a_pipeline_that_makes_few_pictures_is_waited_for) {
     drain_rule rule;
     rule.output(picture(second - 54'000), t0);
-    rule.output(picture(second - 27'000), t0 + 300ms);
-    rule.input_over(second, t0 + 300ms);
-    EXPECT_FALSE(rule.complete(t0 + 899ms));
-    EXPECT_TRUE(rule.complete(t0 + 900ms));
-    rule.output(picture(second - 20'000), t0 + 2s);
+    rule.output(picture(second - 17'000), t0 + 450ms);
+    rule.input_over(second, t0 + 450ms);
+    EXPECT_FALSE(rule.complete(t0 + 1'349ms));
+    EXPECT_TRUE(rule.complete(t0 + 1'350ms));
+    rule.output(picture(second - 10'000), t0 + 2s);
     EXPECT_EQ(rule.due(), t0 + 2s + drain_rule::quiet); // and no longer
 }
 

@@ -233,6 +233,34 @@ TEST_F(paced, after_the_end_deadlines_wait_for_what_may_still_come) {
     EXPECT_TRUE(pacer.empty());
 }
 
+TEST_F(paced, what_never_came_before_the_end_is_a_stall_at_once) {
+    for (const auto& [policy, shown] :
+         {std::pair(stall_policy::drop, "p2 -3 -4 "),
+          std::pair(stall_policy::freeze, "p2 f3 f4 "),
+          std::pair(stall_policy::passthrough, "p2 o3 o4 ")}) {
+        pacer = {};
+        set(policy);
+        in(0, 5, 50);
+        back(0, 40ms);
+        EXPECT_EQ(leaves(40ms), "p0 ");
+        pacer.hold(5s);
+        EXPECT_EQ(leaves(1s), "");
+        back(2, 1s);
+        pacer.no_more();
+        EXPECT_EQ(leaves(1s), shown);
+        EXPECT_EQ(pacer.counters().skipped, 1u); // a later one came
+        EXPECT_TRUE(pacer.empty());
+    }
+    pacer = {};
+    set(stall_policy::freeze, true);
+    in(0, 3);
+    back(0, 40ms);
+    EXPECT_EQ(leaves(40ms), "p0 ");
+    pacer.hold(5s);
+    pacer.no_more();
+    EXPECT_EQ(leaves(1s), "-1 -2 ");
+}
+
 TEST_F(paced, a_stream_that_stalls_ends_without_waiting) {
     in(0, 4);
     back(0, 40ms);
