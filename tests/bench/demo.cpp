@@ -252,17 +252,22 @@ class demo {
     }
 
     outcome<void> start_gateway() {
-        auto address = [](std::uint16_t wanted) {
-            return fmt::format("127.0.0.1:{}", port_is_free(wanted) ? wanted : 0);
+        // Another gateway, or what it replaces, may run here and keep its ports.
+        auto address = [](std::uint16_t wanted, transport over = transport::tcp) {
+            return fmt::format("127.0.0.1:{}", port_is_free(wanted, over) ? wanted : 0);
         };
-        const auto log = (folder_ / "rivulet.log").string();
-        auto started = gateway_.start(
-            options_.rivulet, {"-httpAddr", address(8935), "-rtmpAddr", address(1935)}, log
-        );
-        if (!started) // the free port was taken between the look and the start
-            started = gateway_.start(
-                options_.rivulet, {"-httpAddr", "127.0.0.1:0", "-rtmpAddr", "127.0.0.1:0"}, log
+        const std::string any = "127.0.0.1:0";
+        const auto start = [this](auto http, auto rtmp, auto private_api, auto srt) {
+            return gateway_.start(
+                options_.rivulet,
+                {"-httpAddr", http, "-rtmpAddr", rtmp, "-cliAddr", private_api, "-srtAddr", srt},
+                (folder_ / "rivulet.log").string()
             );
+        };
+        auto started =
+            start(address(8935), address(1935), address(5935), address(8890, transport::udp));
+        if (!started) // a free port was taken between the look and the start
+            started = start(any, any, any, any);
         return started;
     }
 

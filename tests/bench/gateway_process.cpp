@@ -198,9 +198,11 @@ std::string gateway_process::log_tail() const {
     return text.size() <= most ? text : text.substr(text.size() - most);
 }
 
-bool port_is_free(std::uint16_t port) {
-    descriptor socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    const int yes = 1;
+bool port_is_free(std::uint16_t port, transport over) {
+    const int type = over == transport::tcp ? SOCK_STREAM : SOCK_DGRAM;
+    descriptor socket(::socket(AF_INET, type | SOCK_CLOEXEC, 0));
+    // What only lingers of a connection is free; with UDP this would share the port.
+    const int yes = over == transport::tcp;
     ::setsockopt(socket.fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
     const auto address = loopback(port);
     return ::bind(socket.fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;

@@ -56,7 +56,9 @@ class gateway_process {
     std::string log_file_;
 };
 
-// True when nobody listens on 127.0.0.1:PORT (at this moment).
-bool port_is_free(std::uint16_t port);
+enum class transport { tcp, udp };
+
+// True when nobody has 127.0.0.1:PORT (at this moment).
+bool port_is_free(std::uint16_t port, transport over = transport::tcp);
 
 } // namespace rivulet::test

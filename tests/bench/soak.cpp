@@ -143,6 +143,8 @@ class soak {
              "127.0.0.1:0",
              "-rtmpAddr",
              "127.0.0.1:0",
+             "-srtAddr=",
+             "-cliAddr=",
              "-maxStreams",
              std::to_string(options_.streams),
              "-capacity",

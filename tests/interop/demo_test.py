@@ -2,6 +2,7 @@
 """The demo keeps its promise: a negative of the input, the files, the report, the exit code.
 Arguments: the demo, the rivulet binary."""
 
+import contextlib
 import json
 import os
 import re
@@ -14,6 +15,8 @@ import unittest
 import leftovers  # programs end with the test
 
 DEMO, RIVULET = sys.argv.pop(1), sys.argv.pop(1)
+TCP, UDP = socket.SOCK_STREAM, socket.SOCK_DGRAM
+USUAL_PORTS = ((8935, TCP), (1935, TCP), (5935, TCP), (8890, UDP))
 
 
 def demo(*arguments, **environment):
@@ -32,14 +35,14 @@ def similarity(first, second, before=""):
 
 class the_demo(unittest.TestCase):
     def test_shows_a_negative_and_measures_it(self):
-        with tempfile.TemporaryDirectory() as folder, socket.socket() as taken:
-            # The usual RTMP port is taken: the demo takes another one.
-            taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                taken.bind(("127.0.0.1", 1935))
-                taken.listen()
-            except OSError:
-                pass
+        with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as taken:
+            # Another gateway has the usual ports: the demo takes others.
+            for port, kind in USUAL_PORTS:
+                other = taken.enter_context(socket.socket(type=kind))
+                with contextlib.suppress(OSError):  # somebody has it: as good
+                    other.bind(("127.0.0.1", port))
+                    if kind == socket.SOCK_STREAM:
+                        other.listen()
             out = os.path.join(folder, "out")
             done = demo("--for", "6", "--out", out, "--graph", "negate")
             self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
