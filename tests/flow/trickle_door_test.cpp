@@ -128,9 +128,14 @@ TEST_F(trickle_door, returns_the_stream_with_the_publishers_own_times) {
     const auto media = make_clip(late);
     const auto door = open("cam", R"({"pipeline":"passthrough","stream_id":"mine"})");
     EXPECT_EQ(door.body.at("stream_id").as_string(), "mine");
+    EXPECT_THAT(door.get("events_url", "0").body, HasSubstr("stream_started"));
     auto output = reading(door, "subscribe_url");
     auto events = reading(door, "events_url");
     publish(door, media);
+    // The publisher is much faster than real time, and may be gone before the output begins.
+    EXPECT_TRUE(eventually([&] {
+        return status("cam").body.find(R"("state": "live")") != std::string::npos;
+    })) << status("cam").body;
     EXPECT_EQ(door.remove("publish_url").status, 200);
 
     const auto got = output.get();
@@ -147,7 +152,6 @@ TEST_F(trickle_door, returns_the_stream_with_the_publishers_own_times) {
     EXPECT_TRUE(told.ended);
     const auto types = types_of(told);
     ASSERT_FALSE(types.empty());
-    EXPECT_EQ(types.front(), "stream_started") << joined(types);
     EXPECT_EQ(types.back(), "stream_ended") << joined(types);
     EXPECT_THAT(told.whole(), HasSubstr(R"("state":"live")"));
     EXPECT_THAT(told.segments.back(), HasSubstr("the publisher closed its channel"));
