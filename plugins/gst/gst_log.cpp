@@ -2,6 +2,7 @@
 // livepeerai (GST_DEBUG=livepeerai:5) and nowhere else. All functions of that header are defined
 // here, so base/log.cpp is not linked into the module.
 #include "base/log.hpp"
+#include "base/log_line.hpp"
 #include "report.hpp"
 
 namespace rivulet {
@@ -47,12 +48,7 @@ log_level current_log_level() noexcept {
 void logger::write(log_level level, fmt::string_view format, fmt::format_args args) const {
     if (level < current_log_level())
         return;
-    auto line = prefix_.empty() ? std::string() : prefix_ + ": ";
-    line += fmt::vformat(format, args);
-    // Peers choose names and messages: a line break in them must not forge a log line.
-    for (char& c : line)
-        if (static_cast<unsigned char>(c) < 0x20)
-            c = ' ';
+    const auto line = log_line(prefix_, format, args);
     gst_debug_log_literal(
         element::debug_category(), to_gst(level), __FILE__, "log", __LINE__, nullptr, line.c_str()
     );

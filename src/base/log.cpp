@@ -1,5 +1,7 @@
 #include "base/log.hpp"
 
+#include "base/log_line.hpp"
+
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
@@ -82,13 +84,7 @@ bool parse_log_level(std::string_view text, log_level& level) {
 void logger::write(log_level level, fmt::string_view format, fmt::format_args args) const {
     if (level < current_log_level())
         return;
-    auto line = prefix_.empty() ? std::string() : prefix_ + ": ";
-    line += fmt::vformat(format, args);
-    // Peers choose names and messages: a line break in them must not forge a log line.
-    for (char& c : line)
-        if (static_cast<unsigned char>(c) < 0x20)
-            c = ' ';
-    sink().log(to_spdlog(level), line);
+    sink().log(to_spdlog(level), log_line(prefix_, format, args));
 }
 
 } // namespace rivulet
